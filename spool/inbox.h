@@ -1,0 +1,86 @@
+// A receiver's spool: stores other origins' records, each (spool id, sequence) once, with the range
+// bookkeeping in the same transaction. Same file format as the agent's (docs/spool-format.md), so
+// reader.h and do-agent-spool work on it alike. Not thread-safe: one thread owns it.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "spool/ids.h"
+#include "spool/model.h"
+#include "spool/ranges.h"
+#include "spool/result.h"
+#include "spool/spool.h"
+#include "spool/stored.h"
+
+namespace doagent::spool {
+
+struct InboxOptions {
+  std::filesystem::path path;
+  std::string program;                    // names the holder in the lock file
+  std::function<std::uint64_t()> random;  // seeds ids; REQUIRED
+};
+
+// Who offers records: the name behind the token or the certificate. A spool id belongs to the
+// principal that first claimed it; a relay may write any.
+struct Principal {
+  std::string name;
+  bool relay = false;
+};
+
+struct StoredClaim {
+  SpoolId spool_id;
+  RangeSet stored;        // from the claim's first pending sequence on
+  bool conflict = false;  // the claim's incarnations contradict what is stored
+};
+
+// Records of one origin as they came from a client, not yet checked.
+struct IncomingBatch {
+  SpoolId spool_id;
+  std::vector<StoredObject> objects;
+  std::vector<StoredRecord> records;
+};
+
+enum class Refusal { kPermanent, kRetry, kMissingObject, kEpochConflict };
+
+struct RefusedRange {
+  SequenceRange range;
+  Refusal refusal = Refusal::kPermanent;
+  std::string detail;
+  std::vector<ObjectId> missing_objects;
+};
+
+struct BatchOutcome {
+  RangeSet stored;  // now or before; durable
+  std::vector<RefusedRange> refused;
+};
+
+class Inbox {
+ public:
+  static Result<std::unique_ptr<Inbox>> Open(const InboxOptions& options);
+  ~Inbox();
+
+  Inbox(const Inbox&) = delete;
+  Inbox& operator=(const Inbox&) = delete;
+
+  const ReceiverId& receiver_id() const;
+
+  // Registers an origin and says what is stored of it. kRefuse: it belongs to another principal.
+  Result<StoredClaim> Register(const Principal& principal, const Claim& claim);
+
+  // Stores all batches in one transaction; outcome i is batch i's. Each batch's records must be of
+  // a spool id that Register accepted from the same principal. An error (no space, EIO) means that
+  // nothing was stored of any; what is wrong with one batch is refused in its outcome only.
+  Result<std::vector<BatchOutcome>> Store(const std::vector<IncomingBatch>& batches);
+
+ private:
+  class Impl;
+  explicit Inbox(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace doagent::spool

@@ -1,0 +1,136 @@
+// The agent's spool: appends records durably, says what is still to be delivered, remembers what
+// was. On disk: docs/spool-format.md. Storing other origins' records is inbox.h; reading a spool
+// that another process owns is reader.h.
+//
+// Thread-safe: the collector's thread appends while the uploader's thread reads and acknowledges;
+// neither waits for the other longer than one short transaction takes.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "spool/ids.h"
+#include "spool/model.h"
+#include "spool/ranges.h"
+#include "spool/result.h"
+#include "spool/stored.h"
+#include "spool/time.h"
+
+namespace doagent::spool {
+
+struct SpoolOptions {
+  std::filesystem::path path;
+  Host host;  // of this machine: another identity than the stored one starts a new spool id
+  BootId boot_id;
+  std::string program;                    // names the holder in the lock file, such as "do-agent"
+  bool local = true;                      // no endpoint: nothing is pending
+  std::function<std::uint64_t()> random;  // seeds ids; REQUIRED
+  WallTime wall;                          // the time of the start event
+  MonoTime mono;
+  int key_interval = 60;  // rows until a new key, the snapshots that hang on one key object
+};
+
+// One opening for writing of one origin.
+struct IncarnationStart {
+  Incarnation incarnation = 0;
+  Sequence first_sequence = 0;
+};
+
+// What the uploader may offer of one origin: its own spool id first, then older ones, which the
+// machine wrote before a clone, a rollback or a salvage gave it a new id.
+struct Claim {
+  SpoolId spool_id;
+  Host host;
+  bool current = false;
+  std::vector<IncarnationStart> incarnations;  // ascending
+  Sequence first_pending = 0;                  // head + 1 when nothing is pending
+  Sequence head = 0;                           // the highest sequence that there is
+};
+
+// Records of one origin, ascending, with the ids of the key sets they name. Sequences in `range`
+// without a record are holes: nothing is stored under them.
+struct PendingRecords {
+  SpoolId spool_id;
+  SequenceRange range;
+  std::vector<StoredRecord> records;
+};
+
+struct ParkedRecord {
+  SpoolId spool_id;
+  Sequence sequence = 0;
+  WallTime parked_at;
+  std::string reason;
+};
+
+class Spool {
+ public:
+  // Opens or creates the spool, takes its lock, and appends a start event. Errors: kRefuse for a
+  // file that is no spool, a newer version, a second writer (named); kSalvage for a damaged one;
+  // kFatal for what the file system refuses.
+  static Result<std::unique_ptr<Spool>> Open(const SpoolOptions& options);
+  // Persists pending acknowledgements. Append the stop event before.
+  ~Spool();
+
+  Spool(const Spool&) = delete;
+  Spool& operator=(const Spool&) = delete;
+
+  // Durable on return; what it returns is the record's sequence. An error leaves the spool as it
+  // was: the sequence will be used by the next record.
+  Result<Sequence> Append(const Snapshot& snapshot);
+  Result<Sequence> Append(const Event& event);
+
+  // --- Delivery; for the uploader's thread -------------------------------------------------------
+
+  // The origins that have pending records, and always the current one, which comes first.
+  Result<std::vector<Claim>> Claims();
+
+  // The lowest run of records of the origin that are neither delivered nor parked nor in `skip`,
+  // with payloads of up to bytes_max in all (one record at least, when there is one). Nothing
+  // pending: an empty vector.
+  Result<PendingRecords> NextPending(const SpoolId& spool_id, const RangeSet& skip,
+                                     std::size_t bytes_max);
+  // The records of a range, delivered or not.
+  Result<PendingRecords> Read(const SpoolId& spool_id, SequenceRange range);
+
+  // The objects with their dependencies, each once, what others name before what names it.
+  Result<std::vector<StoredObject>> Objects(const std::vector<ObjectId>& ids);
+
+  // The receiver has stored these durably. Remembered at once, written with a later append (every
+  // sixth or so) or at the stop: losing one costs a re-send.
+  void Acknowledge(const SpoolId& spool_id, const ReceiverId& receiver, const RangeSet& ranges);
+
+  // What the receiver was known to have within a range, as far as this spool remembers.
+  RangeSet Acknowledged(const SpoolId& spool_id, const ReceiverId& receiver) const;
+
+  // The receiver has less than it once acknowledged: the ranges are pending again, where they are
+  // still there.
+  Result<void> Unacknowledge(const SpoolId& spool_id, const ReceiverId& receiver,
+                             const RangeSet& ranges);
+
+  // Sets a record aside: no longer pending, kept, listed with its reason; leaves a park event.
+  Result<void> Park(const SpoolId& spool_id, Sequence sequence, const std::string& reason,
+                    WallTime wall, MonoTime mono);
+
+  // The current spool id's sequences from `from` on are another history's at the receiver: this
+  // incarnation's records from there on move to a new spool id, which becomes the current one.
+  Result<SpoolId> StartNewEpoch(Sequence from, const std::string& reason, WallTime wall,
+                                MonoTime mono);
+
+  // Called from Append, on its thread, after each durable record. For waking the uploader.
+  void OnAppend(std::function<void()> callback);
+
+  SpoolId spool_id() const;
+  Sequence head() const;  // of the current origin; 0: no record yet
+  const std::filesystem::path& path() const;
+
+ private:
+  class Impl;
+  explicit Spool(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace doagent::spool
