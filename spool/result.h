@@ -45,19 +45,21 @@ inline tl::unexpected<Error> Fail(Error error) {
 
 }  // namespace doagent
 
-// DOAGENT_TRY(statement that yields Result<void>): returns its error, if any, from this function.
-#define DOAGENT_TRY(expression)                                          \
-  do {                                                                   \
-    if (auto doagent_result = (expression); !doagent_result.has_value()) \
-      return ::doagent::Fail(std::move(doagent_result).error());         \
-  } while (false)
-
 #define DOAGENT_CONCATENATE_(a, b) a##b
 #define DOAGENT_CONCATENATE(a, b) DOAGENT_CONCATENATE_(a, b)
 
+// DOAGENT_TRY(expression that yields Result<void>): returns its error, if any, from this function.
+#define DOAGENT_TRY(expression) \
+  DOAGENT_TRY_(DOAGENT_CONCATENATE(doagent_result_, __COUNTER__), expression)
+#define DOAGENT_TRY_(result, expression)                 \
+  do {                                                   \
+    if (auto result = (expression); !result.has_value()) \
+      return ::doagent::Fail(std::move(result).error()); \
+  } while (false)
+
 // DOAGENT_ASSIGN(auto value, expression that yields Result<T>): the value, or returns the error.
 #define DOAGENT_ASSIGN(target, expression) \
-  DOAGENT_ASSIGN_(DOAGENT_CONCATENATE(doagent_result_, __LINE__), target, expression)
+  DOAGENT_ASSIGN_(DOAGENT_CONCATENATE(doagent_result_, __COUNTER__), target, expression)
 #define DOAGENT_ASSIGN_(result, target, expression)                           \
   auto result = (expression);                                                 \
   if (!result.has_value()) return ::doagent::Fail(std::move(result).error()); \

@@ -38,6 +38,8 @@ struct SpoolOptions {
 struct IncarnationStart {
   Incarnation incarnation = 0;
   Sequence first_sequence = 0;
+
+  friend bool operator==(const IncarnationStart&, const IncarnationStart&) = default;
 };
 
 // What the uploader may offer of one origin: its own spool id first, then older ones, which the
@@ -72,7 +74,7 @@ class Spool {
   // file that is no spool, a newer version, a second writer (named); kSalvage for a damaged one;
   // kFatal for what the file system refuses.
   static Result<std::unique_ptr<Spool>> Open(const SpoolOptions& options);
-  // Persists pending acknowledgements. Append the stop event before.
+  // Writes nothing: append a stop event before.
   ~Spool();
 
   Spool(const Spool&) = delete;
@@ -81,6 +83,7 @@ class Spool {
   // Durable on return; what it returns is the record's sequence. An error leaves the spool as it
   // was: the sequence will be used by the next record.
   Result<Sequence> Append(const Snapshot& snapshot);
+  // A stop event takes all acknowledgements with it.
   Result<Sequence> Append(const Event& event);
 
   // --- Delivery; for the uploader's thread -------------------------------------------------------

@@ -1,0 +1,45 @@
+// What of one origin is settled: acknowledged by some receiver, or set aside. Pending is the rest.
+// Lives in memory; the tables follow (range_table.h). Not thread-safe: the Spool guards it.
+#pragma once
+
+#include <map>
+#include <utility>
+
+#include "spool/ids.h"
+#include "spool/ranges.h"
+
+namespace doagent::spool {
+
+class Delivery {
+ public:
+  void Acknowledge(const ReceiverId& receiver, const RangeSet& ranges);
+  // As read from the tables: nothing to be written.
+  void Restore(const ReceiverId& receiver, const RangeSet& ranges);
+  void Unacknowledge(const ReceiverId& receiver, const RangeSet& ranges);
+  void Park(Sequence sequence);
+  void SetParked(RangeSet parked);
+  void PutParkedBack() { SetParked(RangeSet()); }
+  // Sequences under which nothing is stored.
+  void AddHole(SequenceRange range);
+  // Sequences from `from` on are another origin's now; what they were passes over.
+  Delivery SplitAt(Sequence from);
+
+  const RangeSet& settled() const { return settled_; }
+  RangeSet acknowledged(const ReceiverId& receiver) const;
+
+  // What was acknowledged since the last Take, by receiver: to be written to the tables, and given
+  // back when that failed.
+  std::map<ReceiverId, RangeSet> TakeUnwritten() { return std::exchange(unwritten_, {}); }
+  void GiveBackUnwritten(const std::map<ReceiverId, RangeSet>& unwritten);
+
+ private:
+  void Settle();
+
+  std::map<ReceiverId, RangeSet> acknowledged_;
+  std::map<ReceiverId, RangeSet> unwritten_;
+  RangeSet parked_;
+  RangeSet holes_;
+  RangeSet settled_;  // the union of all above
+};
+
+}  // namespace doagent::spool

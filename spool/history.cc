@@ -1,0 +1,63 @@
+#include "spool/history.h"
+
+#include <algorithm>
+#include <set>
+
+namespace doagent::spool {
+
+Incarnation IncarnationAt(const std::vector<IncarnationStart>& starts, Sequence sequence) {
+  Incarnation incarnation = 0;
+  for (const auto& start : starts) {
+    if (start.first_sequence > sequence) break;
+    incarnation = start.incarnation;
+  }
+  return incarnation;
+}
+
+bool HistoriesDiffer(const std::vector<IncarnationStart>& claimed, Sequence claimed_head,
+                     const std::vector<IncarnationStart>& known, const RangeSet& stored) {
+  if (claimed.empty()) return false;
+  // Between two neighbouring beginnings, of either side, both sides name one incarnation each.
+  std::set<Sequence> borders;
+  for (const auto& start : claimed) borders.insert(start.first_sequence);
+  for (const auto& start : known) borders.insert(start.first_sequence);
+  const Sequence claimed_first = claimed.front().first_sequence;
+  for (auto border = borders.lower_bound(claimed_first); border != borders.end(); ++border) {
+    if (*border > claimed_head) break;
+    const auto next = std::next(border);
+    const Sequence last = next == borders.end() ? claimed_head : std::min(*next - 1, claimed_head);
+    if (!stored.Intersects({*border, last})) continue;
+    const Incarnation ours = IncarnationAt(known, *border);
+    if (ours != 0 && ours != IncarnationAt(claimed, *border)) return true;
+  }
+  return false;
+}
+
+bool NoteIncarnation(std::vector<IncarnationStart>& starts, const RangeSet& stored,
+                     Incarnation incarnation, Sequence sequence) {
+  const auto known = std::find_if(
+      starts.begin(), starts.end(),
+      [incarnation](const IncarnationStart& start) { return start.incarnation == incarnation; });
+  if (known != starts.end() && known->first_sequence <= sequence) {
+    return IncarnationAt(starts, sequence) == incarnation;
+  }
+  // Its beginning is new, or earlier than was known: from here to where it (or the next one) was
+  // known to begin, nothing may be stored.
+  Sequence known_from = kSequenceMax + 1;
+  for (const auto& start : starts) {
+    if (start.first_sequence >= sequence) known_from = std::min(known_from, start.first_sequence);
+  }
+  if (known != starts.end() && known_from != known->first_sequence) return false;
+  if (known_from == sequence) return false;
+  if (sequence + 1 < known_from && stored.Intersects({sequence + 1, known_from - 1})) return false;
+  if (known != starts.end()) {
+    known->first_sequence = sequence;
+  } else {
+    starts.push_back({incarnation, sequence});
+    std::sort(starts.begin(), starts.end(),
+              [](const auto& a, const auto& b) { return a.first_sequence < b.first_sequence; });
+  }
+  return true;
+}
+
+}  // namespace doagent::spool

@@ -1,0 +1,329 @@
+#include "spool/inbox.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "spool/catalog.h"
+#include "spool/check.h"
+#include "spool/history.h"
+#include "spool/lock_file.h"
+#include "spool/object_codec.h"
+#include "spool/origin_table.h"
+#include "spool/range_table.h"
+#include "spool/record_codec.h"
+#include "spool/record_table.h"
+#include "spool/writer.h"
+
+namespace doagent::spool {
+namespace {
+
+constexpr const char* kOwnId = "spool_id";
+
+struct InboxOrigin {
+  OriginRow row;
+  RangeSet stored;
+};
+
+// What one Store call is about to change; becomes the state once it is committed.
+struct PendingOrigin {
+  InboxOrigin origin;
+  RangeSet added;
+  bool incarnations_changed = false;
+};
+
+Refusal RefusalFor(const Error& error) {
+  return error.code == ErrorCode::kRetry || error.code == ErrorCode::kEvict ? Refusal::kRetry
+                                                                            : Refusal::kPermanent;
+}
+
+RefusedRange RefuseOne(const StoredRecord& record, Refusal refusal, std::string detail) {
+  return {{record.sequence, record.sequence}, refusal, std::move(detail), {}};
+}
+
+// Neighbours that are refused for the same reason become one range.
+void AddRefused(std::vector<RefusedRange>& refused, RefusedRange next) {
+  if (!refused.empty()) {
+    RefusedRange& last = refused.back();
+    if (last.range.last + 1 == next.range.first && last.refusal == next.refusal &&
+        last.detail == next.detail && last.missing_objects == next.missing_objects) {
+      last.range.last = next.range.last;
+      return;
+    }
+  }
+  refused.push_back(std::move(next));
+}
+
+}  // namespace
+
+class Inbox::Impl {
+ public:
+  Impl(LockFile lock, std::unique_ptr<Writer> writer, RecordReader records)
+      : lock_(std::move(lock)),
+        writer_(std::move(writer)),
+        records_(std::move(records)),
+        catalog_(writer_->objects()) {}
+
+  Result<void> Load(const InboxOptions& options);
+  const ReceiverId& receiver_id() const { return receiver_id_; }
+  Result<StoredClaim> Register(const Principal& principal, const Claim& claim);
+  Result<std::vector<BatchOutcome>> Store(const std::vector<IncomingBatch>& batches);
+
+ private:
+  using Working = std::map<SpoolId, PendingOrigin>;
+
+  Result<void> PutClaim(const Principal& principal, const Claim& claim);
+  Result<BatchOutcome> StoreBatch(const IncomingBatch& batch, PendingOrigin& origin);
+  // What is wrong with the objects, if anything: what there is in the table is whole, so that every
+  // object's dependencies are there.
+  Result<std::optional<RefusedRange>> PutIncomingObjects(const IncomingBatch& batch);
+  // Stores the record, or says why not; an error is the database's.
+  Result<std::optional<RefusedRange>> StoreRecord(const StoredRecord& record,
+                                                  PendingOrigin& origin);
+  Result<std::optional<RefusedRange>> CompareWithStored(const StoredRecord& record,
+                                                        const PendingOrigin& origin);
+  struct Validated {
+    Incarnation incarnation = 0;
+    std::optional<std::int64_t> key_set;
+    std::optional<RefusedRange> refused;
+  };
+  Result<Validated> Validate(const StoredRecord& record);
+  Result<void> WriteOrigins(const Working& working);
+
+  LockFile lock_;
+  std::unique_ptr<Writer> writer_;
+  RecordReader records_;
+  Catalog catalog_;
+  ReceiverId receiver_id_;
+  std::map<SpoolId, InboxOrigin> origins_;
+};
+
+Result<void> Inbox::Impl::Load(const InboxOptions& options) {
+  Database& database = writer_->database();
+  DOAGENT_ASSIGN(const auto own_id, LoadMeta(database, kOwnId));
+  if (own_id) {
+    const auto id = ReceiverId::FromBytes(*own_id);
+    if (!id) return Fail(ErrorCode::kSalvage, database.path(), "the receiver's own id is damaged");
+    receiver_id_ = *id;
+  } else {
+    const std::uint64_t halves[2] = {options.random(), options.random()};
+    receiver_id_ = *ReceiverId::FromBytes({reinterpret_cast<const char*>(halves), sizeof halves});
+    DOAGENT_TRY(StoreMeta(database, kOwnId, receiver_id_.bytes()));
+  }
+  DOAGENT_ASSIGN(auto rows, LoadOrigins(database));
+  DOAGENT_ASSIGN(auto stored, LoadStored(database));
+  for (auto& row : rows) {
+    InboxOrigin origin{row, std::move(stored[row.number])};
+    origins_.emplace(row.spool_id, std::move(origin));
+  }
+  return {};
+}
+
+Result<void> Inbox::Impl::PutClaim(const Principal& principal, const Claim& claim) {
+  const auto found = origins_.find(claim.spool_id);
+  OriginRow row;
+  if (found != origins_.end()) {
+    row = found->second.row;
+  } else {
+    row.spool_id = claim.spool_id;
+    row.first_sequence = claim.first_pending;
+    row.principal = principal.name;
+  }
+  OriginRow wanted = row;
+  wanted.host = claim.host;
+  wanted.first_sequence = std::min(row.first_sequence, claim.first_pending);
+  const bool same =
+      row.number != 0 && wanted.host == row.host && wanted.first_sequence == row.first_sequence;
+  if (same) return {};
+  DOAGENT_ASSIGN(Transaction transaction, writer_->Begin());
+  DOAGENT_ASSIGN(wanted.number, PutOrigin(writer_->database(), wanted));
+  DOAGENT_TRY(transaction.Commit());
+  origins_[claim.spool_id].row = std::move(wanted);
+  return {};
+}
+
+Result<StoredClaim> Inbox::Impl::Register(const Principal& principal, const Claim& claim) {
+  const auto found = origins_.find(claim.spool_id);
+  if (found != origins_.end() && found->second.row.principal != principal.name &&
+      !principal.relay) {
+    return Fail(ErrorCode::kRefuse, "spool " + claim.spool_id.Hex(),
+                "belongs to another principal");
+  }
+  DOAGENT_TRY(PutClaim(principal, claim));
+  const InboxOrigin& origin = origins_.at(claim.spool_id);
+  StoredClaim answer{claim.spool_id, {}, false};
+  if (origin.stored.empty()) return answer;
+  const Sequence last = origin.stored.last();
+  if (claim.first_pending <= last) {
+    for (const auto& part : origin.stored.Within({claim.first_pending, last})) {
+      answer.stored.Add(part);
+    }
+  }
+  const bool knows_more = claim.current && last > claim.head;
+  answer.conflict = knows_more || HistoriesDiffer(claim.incarnations, claim.head,
+                                                  origin.row.incarnations, origin.stored);
+  return answer;
+}
+
+Result<std::optional<RefusedRange>> Inbox::Impl::PutIncomingObjects(const IncomingBatch& batch) {
+  RefusedRange refused{
+      {batch.records.front().sequence, batch.records.back().sequence}, Refusal::kPermanent, "", {}};
+  for (const auto& object : batch.objects) {
+    DOAGENT_ASSIGN(const auto known, writer_->objects().Find(object.id));
+    if (known) continue;
+    const auto content = OpenObject(object);
+    const auto dependencies = content ? Dependencies(object.kind, *content)
+                                      : Result<std::vector<ObjectId>>(Fail(content.error()));
+    if (!dependencies) {
+      refused.detail = dependencies.error().Message();
+      return refused;
+    }
+    for (const auto& dependency : *dependencies) {
+      DOAGENT_ASSIGN(const auto there, writer_->objects().Find(dependency));
+      if (!there) refused.missing_objects.push_back(dependency);
+    }
+    if (!refused.missing_objects.empty()) {
+      refused.refusal = Refusal::kMissingObject;
+      refused.detail = "an object names others that are missing";
+      return refused;
+    }
+    DOAGENT_ASSIGN([[maybe_unused]] const std::int64_t number, writer_->PutObjects({object}));
+  }
+  return std::nullopt;
+}
+
+Result<Inbox::Impl::Validated> Inbox::Impl::Validate(const StoredRecord& record) {
+  Validated validated;
+  const auto refuse = [&](Refusal refusal, std::string detail) {
+    validated.refused = RefuseOne(record, refusal, std::move(detail));
+    return validated;
+  };
+  if (const auto intact = VerifyChecksum(record); !intact) {
+    return refuse(Refusal::kPermanent, intact.error().what);
+  }
+  if (record.kind == RecordKind::kEvent) {
+    const auto event = DecodeEvent(record);
+    if (!event) return refuse(RefusalFor(event.error()), event.error().Message());
+    validated.incarnation = event->incarnation;
+    return validated;
+  }
+  DOAGENT_ASSIGN(validated.key_set, writer_->objects().Find(record.key_set));
+  if (!validated.key_set) {
+    refuse(Refusal::kMissingObject, "a key set is missing");
+    validated.refused->missing_objects = {record.key_set};
+    return validated;
+  }
+  const auto key_set = catalog_.FindKeySet(record.key_set);
+  if (!key_set) return refuse(RefusalFor(key_set.error()), key_set.error().Message());
+  const auto snapshot = DecodeRow(record, **key_set);
+  if (!snapshot) return refuse(Refusal::kPermanent, snapshot.error().Message());
+  validated.incarnation = (*key_set)->incarnation;
+  return validated;
+}
+
+Result<std::optional<RefusedRange>> Inbox::Impl::CompareWithStored(const StoredRecord& record,
+                                                                   const PendingOrigin& origin) {
+  DOAGENT_ASSIGN(const auto stored, records_.Read(origin.origin.row.number, record.sequence,
+                                                  record.sequence, ReadLimits()));
+  // Stored once and removed since: it was acknowledged then, and is now.
+  if (stored.empty() || stored.front().checksum == record.checksum) return std::nullopt;
+  return RefuseOne(record, Refusal::kEpochConflict,
+                   "another record is stored under this sequence already");
+}
+
+Result<std::optional<RefusedRange>> Inbox::Impl::StoreRecord(const StoredRecord& record,
+                                                             PendingOrigin& pending) {
+  InboxOrigin& origin = pending.origin;
+  if (origin.stored.Contains(record.sequence)) return CompareWithStored(record, pending);
+  DOAGENT_ASSIGN(Validated validated, Validate(record));
+  if (validated.refused) return std::move(validated.refused);
+
+  auto starts = origin.row.incarnations;
+  if (!NoteIncarnation(starts, origin.stored, validated.incarnation, record.sequence)) {
+    return RefuseOne(record, Refusal::kEpochConflict,
+                     "another opening of the spool wrote the sequences around it");
+  }
+  DOAGENT_TRY(writer_->InsertRecord(origin.row.number, record, validated.key_set));
+  if (starts != origin.row.incarnations) {
+    origin.row.incarnations = std::move(starts);
+    pending.incarnations_changed = true;
+  }
+  origin.stored.Add({record.sequence, record.sequence});
+  pending.added.Add({record.sequence, record.sequence});
+  return std::nullopt;
+}
+
+Result<BatchOutcome> Inbox::Impl::StoreBatch(const IncomingBatch& batch, PendingOrigin& origin) {
+  BatchOutcome outcome;
+  if (batch.records.empty()) return outcome;
+  DOAGENT_ASSIGN(auto bad_objects, PutIncomingObjects(batch));
+  if (bad_objects) {
+    outcome.refused.push_back(*std::move(bad_objects));
+    return outcome;
+  }
+  for (const auto& record : batch.records) {
+    DOAGENT_ASSIGN(auto refused, StoreRecord(record, origin));
+    if (refused) {
+      AddRefused(outcome.refused, *std::move(refused));
+    } else {
+      outcome.stored.Add({record.sequence, record.sequence});
+    }
+  }
+  return outcome;
+}
+
+Result<void> Inbox::Impl::WriteOrigins(const Working& working) {
+  for (const auto& [spool_id, pending] : working) {
+    const OriginRow& row = pending.origin.row;
+    DOAGENT_TRY(WriteStored(writer_->database(), row.number, pending.origin.stored, pending.added));
+    if (!pending.incarnations_changed) continue;
+    for (const auto& start : row.incarnations) {
+      DOAGENT_TRY(PutIncarnation(writer_->database(), row.number, start));
+    }
+  }
+  return {};
+}
+
+Result<std::vector<BatchOutcome>> Inbox::Impl::Store(const std::vector<IncomingBatch>& batches) {
+  Working working;
+  std::vector<BatchOutcome> outcomes;
+  outcomes.reserve(batches.size());
+  DOAGENT_ASSIGN(Transaction transaction, writer_->Begin());
+  for (const auto& batch : batches) {
+    const auto found = origins_.find(batch.spool_id);
+    DOAGENT_CHECK(found != origins_.end());  // Register comes first
+    const auto entry =
+        working.try_emplace(batch.spool_id, PendingOrigin{found->second, {}, false}).first;
+    DOAGENT_ASSIGN(BatchOutcome outcome, StoreBatch(batch, entry->second));
+    outcomes.push_back(std::move(outcome));
+  }
+  DOAGENT_TRY(WriteOrigins(working));
+  DOAGENT_TRY(transaction.Commit());
+  for (auto& [spool_id, pending] : working) origins_[spool_id] = std::move(pending.origin);
+  return outcomes;
+}
+
+Inbox::Inbox(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Inbox::~Inbox() = default;
+
+Result<std::unique_ptr<Inbox>> Inbox::Open(const InboxOptions& options) {
+  DOAGENT_CHECK(options.random != nullptr);
+  DOAGENT_ASSIGN(LockFile lock, LockFile::Acquire(options.path, options.program));
+  DOAGENT_ASSIGN(auto writer, Writer::Open(options.path, Role::kReceiver));
+  DOAGENT_ASSIGN(RecordReader records, RecordReader::Prepare(writer->database()));
+  auto impl = std::make_unique<Impl>(std::move(lock), std::move(writer), std::move(records));
+  DOAGENT_TRY(impl->Load(options));
+  return std::unique_ptr<Inbox>(new Inbox(std::move(impl)));
+}
+
+const ReceiverId& Inbox::receiver_id() const {
+  return impl_->receiver_id();
+}
+Result<StoredClaim> Inbox::Register(const Principal& principal, const Claim& claim) {
+  return impl_->Register(principal, claim);
+}
+Result<std::vector<BatchOutcome>> Inbox::Store(const std::vector<IncomingBatch>& batches) {
+  return impl_->Store(batches);
+}
+
+}  // namespace doagent::spool

@@ -1,0 +1,66 @@
+#include "spool/lock_file.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace doagent::spool {
+namespace {
+
+std::string Holder(int descriptor) {
+  std::array<char, 256> text;
+  const ssize_t size = pread(descriptor, text.data(), text.size(), 0);
+  if (size <= 0) return "another process";
+  std::string holder(text.data(), static_cast<std::size_t>(size));
+  return holder.substr(0, holder.find('\n'));
+}
+
+// A courtesy to whoever comes second: a full disk, which could prevent it, must not keep the agent
+// from starting, so the outcome does not matter.
+void NameHolder(int descriptor, const std::string& program) {
+  const std::string holder = program + ", process " + std::to_string(getpid()) + "\n";
+  if (ftruncate(descriptor, 0) == 0) {
+    [[maybe_unused]] const ssize_t written =
+        pwrite(descriptor, holder.data(), holder.size(), /*offset=*/0);
+  }
+}
+
+}  // namespace
+
+std::filesystem::path LockPath(const std::filesystem::path& spool) {
+  return spool.string() + ".lock";
+}
+
+Result<LockFile> LockFile::Acquire(const std::filesystem::path& spool, const std::string& program) {
+  const std::string path = LockPath(spool).string();
+  const int descriptor = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (descriptor < 0) {
+    return Fail(ErrorCode::kFatal, path,
+                std::string("cannot make the lock file: ") + std::strerror(errno));
+  }
+  LockFile lock(descriptor);
+  if (flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) {
+      return Fail(ErrorCode::kFatal, path, std::string("cannot lock: ") + std::strerror(errno));
+    }
+    return Fail(ErrorCode::kRetry, spool.string(),
+                "is in use by " + Holder(descriptor) +
+                    "; stop that process first, or choose another file with --spool");
+  }
+  NameHolder(descriptor, program);
+  return lock;
+}
+
+LockFile::LockFile(LockFile&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
+
+LockFile::~LockFile() {
+  if (descriptor_ >= 0) close(descriptor_);
+}
+
+}  // namespace doagent::spool

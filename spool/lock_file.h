@@ -1,0 +1,31 @@
+// FILE.lock: one writer per spool. An flock on a file of its own, since SQLite's locks guard single
+// transactions only; the kernel drops it with the process, however that ends. The file names its
+// holder and is never unlinked: two processes could otherwise each hold "the" lock.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "spool/result.h"
+#include "spool/time.h"
+
+namespace doagent::spool {
+
+class LockFile {
+ public:
+  // kRetry: held by another process, which the error names. kFatal: the file cannot be made.
+  static Result<LockFile> Acquire(const std::filesystem::path& spool, const std::string& program);
+
+  LockFile(LockFile&& other) noexcept;
+  LockFile& operator=(LockFile&&) = delete;
+  ~LockFile();
+
+ private:
+  explicit LockFile(int descriptor) : descriptor_(descriptor) {}
+
+  int descriptor_;
+};
+
+std::filesystem::path LockPath(const std::filesystem::path& spool);
+
+}  // namespace doagent::spool

@@ -1,0 +1,155 @@
+#include "spool/origin_table.h"
+
+#include <map>
+#include <utility>
+
+namespace doagent::spool {
+namespace {
+
+Host HostFrom(const Statement& row, int column) {
+  return {std::string(row.Text(column)), std::string(row.Text(column + 1)),
+          std::string(row.Text(column + 2)), std::string(row.Text(column + 3)),
+          std::string(row.Text(column + 4))};
+}
+
+Result<std::map<OriginNumber, std::vector<IncarnationStart>>> LoadIncarnations(Database& database) {
+  std::map<OriginNumber, std::vector<IncarnationStart>> all;
+  DOAGENT_ASSIGN(Statement select,
+                 database.Prepare("SELECT origin, first_sequence, incarnation "
+                                  "FROM incarnations ORDER BY origin, first_sequence"));
+  for (;;) {
+    DOAGENT_ASSIGN(const bool row, select.Step());
+    if (!row) return all;
+    all[select.Integer(0)].push_back(
+        {static_cast<Incarnation>(select.Integer(2)), static_cast<Sequence>(select.Integer(1))});
+  }
+}
+
+// The four tables that are keyed by (origin, sequence), each in its own way.
+Result<void> MoveRows(Database& database, OriginNumber from_origin, OriginNumber to,
+                      Sequence from) {
+  const std::int64_t shift = PackId(to, 0) - PackId(from_origin, 0);
+  for (const char* table : {"records", "parked"}) {
+    DOAGENT_ASSIGN(Statement move, database.Prepare("UPDATE " + std::string(table) +
+                                                    " SET id = id + ? WHERE id BETWEEN ? AND ?"));
+    DOAGENT_TRY(
+        move.Bind(shift, PackId(from_origin, from), PackId(from_origin, kSequenceMax)).Run());
+  }
+  // A delivered range may lie across the border: its upper part is inserted for the new origin, its
+  // lower part stays.
+  DOAGENT_ASSIGN(Statement upper,
+                 database.Prepare("INSERT INTO delivered(origin, receiver, first, last) "
+                                  "SELECT ?, receiver, max(first, ?), last FROM delivered "
+                                  "WHERE origin = ? AND last >= ?"));
+  DOAGENT_TRY(upper.Bind(to, from, from_origin, from).Run());
+  DOAGENT_ASSIGN(Statement lower, database.Prepare("UPDATE delivered SET last = ? "
+                                                   "WHERE origin = ? AND first < ? AND last >= ?"));
+  DOAGENT_TRY(lower.Bind(from - 1, from_origin, from, from).Run());
+  DOAGENT_ASSIGN(Statement gone,
+                 database.Prepare("DELETE FROM delivered WHERE origin = ? AND first >= ?"));
+  return gone.Bind(from_origin, from).Run();
+}
+
+}  // namespace
+
+Result<std::vector<OriginRow>> LoadOrigins(Database& database) {
+  DOAGENT_ASSIGN(const auto incarnations, LoadIncarnations(database));
+  DOAGENT_ASSIGN(Statement select,
+                 database.Prepare("SELECT number, spool_id, first_sequence, principal, hostname, "
+                                  "machine_id, droplet_id, region, agent_version "
+                                  "FROM origins ORDER BY number"));
+  std::vector<OriginRow> origins;
+  for (;;) {
+    DOAGENT_ASSIGN(const bool row, select.Step());
+    if (!row) return origins;
+    const auto spool_id = SpoolId::FromBytes(select.Blob(1));
+    if (!spool_id) {
+      return Fail(ErrorCode::kSalvage, database.path(), "an origin's id is damaged");
+    }
+    OriginRow origin{select.Integer(0),
+                     *spool_id,
+                     static_cast<Sequence>(select.Integer(2)),
+                     HostFrom(select, 4),
+                     std::string(select.Text(3)),
+                     {}};
+    if (const auto found = incarnations.find(origin.number); found != incarnations.end()) {
+      origin.incarnations = found->second;
+    }
+    origins.push_back(std::move(origin));
+  }
+}
+
+Result<OriginNumber> PutOrigin(Database& database, const OriginRow& origin) {
+  DOAGENT_ASSIGN(Statement put,
+                 database.Prepare("INSERT INTO origins(number, spool_id, first_sequence, hostname, "
+                                  "machine_id, droplet_id, region, agent_version, principal) "
+                                  "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) "
+                                  "ON CONFLICT(number) DO UPDATE SET first_sequence = ?3, "
+                                  "hostname = ?4, machine_id = ?5, droplet_id = ?6, region = ?7, "
+                                  "agent_version = ?8, principal = ?9"));
+  const std::optional<std::int64_t> number =
+      origin.number == 0 ? std::nullopt : std::optional<std::int64_t>(origin.number);
+  const Host& host = origin.host;
+  DOAGENT_TRY(put.Bind(number, origin.spool_id.bytes(), origin.first_sequence, host.hostname,
+                       host.machine_id, host.droplet_id, host.region, host.agent_version,
+                       origin.principal)
+                  .Run());
+  return origin.number == 0 ? database.LastInsertId() : origin.number;
+}
+
+Result<void> PutIncarnation(Database& database, OriginNumber origin,
+                            const IncarnationStart& start) {
+  DOAGENT_ASSIGN(Statement remove,
+                 database.Prepare("DELETE FROM incarnations WHERE origin = ? AND incarnation = ?"));
+  DOAGENT_TRY(remove.Bind(origin, start.incarnation).Run());
+  DOAGENT_ASSIGN(Statement insert,
+                 database.Prepare("INSERT OR REPLACE INTO incarnations"
+                                  "(origin, first_sequence, incarnation) VALUES(?, ?, ?)"));
+  return insert.Bind(origin, start.first_sequence, start.incarnation).Run();
+}
+
+Result<void> MoveSequences(Database& database, const OriginRow& from_origin, OriginNumber to,
+                           Sequence from) {
+  DOAGENT_TRY(MoveRows(database, from_origin.number, to, from));
+  DOAGENT_ASSIGN(Statement forget,
+                 database.Prepare("DELETE FROM incarnations "
+                                  "WHERE origin = ? AND first_sequence = ? AND incarnation = ?"));
+  IncarnationStart current;
+  for (const auto& start : from_origin.incarnations) {
+    if (start.first_sequence < from) {
+      current = start;
+      continue;
+    }
+    DOAGENT_TRY(forget.Bind(from_origin.number, start.first_sequence, start.incarnation).Run());
+    if (start.first_sequence == from) {
+      current = start;
+    } else {
+      DOAGENT_TRY(PutIncarnation(database, to, start));
+    }
+  }
+  if (current.incarnation == 0) return {};
+  return PutIncarnation(database, to, {current.incarnation, from});
+}
+
+Result<Sequence> HeadOf(Database& database, OriginNumber origin) {
+  DOAGENT_ASSIGN(Statement select,
+                 database.Prepare("SELECT max(id) FROM records WHERE id BETWEEN ? AND ?"));
+  DOAGENT_ASSIGN(const bool row,
+                 select.Bind(PackId(origin, 0), PackId(origin, kSequenceMax)).Step());
+  return row && !select.IsNull(0) ? SequenceOf(select.Integer(0)) : Sequence{0};
+}
+
+Result<std::optional<std::string>> LoadMeta(Database& database, const std::string& name) {
+  DOAGENT_ASSIGN(Statement select, database.Prepare("SELECT value FROM meta WHERE name = ?"));
+  DOAGENT_ASSIGN(const bool row, select.Bind(name).Step());
+  if (!row) return std::nullopt;
+  return std::string(select.Blob(0));
+}
+
+Result<void> StoreMeta(Database& database, const std::string& name, std::string_view blob) {
+  DOAGENT_ASSIGN(Statement put,
+                 database.Prepare("INSERT OR REPLACE INTO meta(name, value) VALUES(?, ?)"));
+  return put.Bind(name, blob).Run();
+}
+
+}  // namespace doagent::spool

@@ -1,0 +1,49 @@
+// Origins and their incarnations in a spool file. Rarely touched: at opening, at a Hello, when an
+// epoch begins. All functions belong to the database's thread.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "spool/ids.h"
+#include "spool/layout.h"
+#include "spool/model.h"
+#include "spool/result.h"
+#include "spool/spool.h"
+#include "spool/sqlite.h"
+
+namespace doagent::spool {
+
+struct OriginRow {
+  OriginNumber number = 0;
+  SpoolId spool_id;
+  Sequence first_sequence = 1;  // its numbering begins here
+  Host host;
+  std::string principal;  // on a receiver: whose it is
+  std::vector<IncarnationStart> incarnations;
+};
+
+Result<std::vector<OriginRow>> LoadOrigins(Database& database);
+
+// Inserts an origin (number 0: the next free one, which is returned) or updates all but its id; its
+// incarnations are left alone. REQUIRES a write transaction.
+Result<OriginNumber> PutOrigin(Database& database, const OriginRow& origin);
+
+// Inserts or moves the beginning of an incarnation. REQUIRES a write transaction.
+Result<void> PutIncarnation(Database& database, OriginNumber origin, const IncarnationStart& start);
+
+// Moves everything that is known of an origin's sequences from `from` on to another origin:
+// records, incarnations, delivered ranges, parked records. The incarnation that `from` is in begins
+// there in the new origin. REQUIRES a write transaction.
+Result<void> MoveSequences(Database& database, const OriginRow& from_origin, OriginNumber to,
+                           Sequence from);
+
+// The last record's sequence; 0: none.
+Result<Sequence> HeadOf(Database& database, OriginNumber origin);
+
+// A name's value in the table of single facts; nothing where it is not set.
+Result<std::optional<std::string>> LoadMeta(Database& database, const std::string& name);
+Result<void> StoreMeta(Database& database, const std::string& name, std::string_view blob);
+
+}  // namespace doagent::spool

@@ -1,0 +1,112 @@
+#include "spool/range_table.h"
+
+#include <utility>
+
+namespace doagent::spool {
+namespace {
+
+// The maximal ranges of `all` that changed touches: what stands in the table after the write.
+RangeSet Touched(const RangeSet& all, const RangeSet& changed) {
+  RangeSet touched;
+  for (const auto& range : all.ToVector()) {
+    if (changed.Intersects(range)) touched.Add(range);
+  }
+  return touched;
+}
+
+}  // namespace
+
+Result<DeliveredRanges> LoadDelivered(Database& database) {
+  DOAGENT_ASSIGN(Statement select,
+                 database.Prepare("SELECT origin, receiver, first, last FROM delivered"));
+  DeliveredRanges delivered;
+  for (;;) {
+    DOAGENT_ASSIGN(const bool row, select.Step());
+    if (!row) return delivered;
+    delivered[{select.Integer(0), select.Integer(1)}].Add(
+        {static_cast<Sequence>(select.Integer(2)), static_cast<Sequence>(select.Integer(3))});
+  }
+}
+
+Result<void> WriteDelivered(Database& database, OriginNumber origin, ReceiverNumber receiver,
+                            const RangeSet& all, const RangeSet& changed) {
+  DOAGENT_ASSIGN(Statement swallow,
+                 database.Prepare("DELETE FROM delivered WHERE origin = ? AND receiver = ? "
+                                  "AND first > ? AND first <= ?"));
+  DOAGENT_ASSIGN(Statement put,
+                 database.Prepare("INSERT OR REPLACE INTO delivered(origin, receiver, first, last) "
+                                  "VALUES(?, ?, ?, ?)"));
+  for (const auto& range : Touched(all, changed).ToVector()) {
+    DOAGENT_TRY(swallow.Bind(origin, receiver, range.first, range.last).Run());
+    DOAGENT_TRY(put.Bind(origin, receiver, range.first, range.last).Run());
+  }
+  return {};
+}
+
+Result<void> ReplaceDelivered(Database& database, OriginNumber origin, ReceiverNumber receiver,
+                              const RangeSet& all) {
+  DOAGENT_ASSIGN(Statement clear,
+                 database.Prepare("DELETE FROM delivered WHERE origin = ? AND receiver = ?"));
+  DOAGENT_TRY(clear.Bind(origin, receiver).Run());
+  return WriteDelivered(database, origin, receiver, all, all);
+}
+
+Result<ReceiverNumber> PutReceiver(Database& database, const ReceiverId& receiver) {
+  DOAGENT_ASSIGN(Statement insert, database.Prepare("INSERT INTO receivers(receiver_id) VALUES(?) "
+                                                    "ON CONFLICT DO NOTHING"));
+  DOAGENT_TRY(insert.Bind(receiver.bytes()).Run());
+  DOAGENT_ASSIGN(Statement select,
+                 database.Prepare("SELECT number FROM receivers WHERE receiver_id = ?"));
+  DOAGENT_ASSIGN(const bool row, select.Bind(receiver.bytes()).Step());
+  if (!row) return Fail(ErrorCode::kSalvage, database.path(), "a receiver's row vanished");
+  return select.Integer(0);
+}
+
+Result<std::map<ReceiverId, ReceiverNumber>> LoadReceivers(Database& database) {
+  DOAGENT_ASSIGN(Statement select, database.Prepare("SELECT receiver_id, number FROM receivers"));
+  std::map<ReceiverId, ReceiverNumber> receivers;
+  for (;;) {
+    DOAGENT_ASSIGN(const bool row, select.Step());
+    if (!row) return receivers;
+    if (const auto id = ReceiverId::FromBytes(select.Blob(0))) receivers[*id] = select.Integer(1);
+  }
+}
+
+Result<std::map<OriginNumber, RangeSet>> LoadStored(Database& database) {
+  DOAGENT_ASSIGN(Statement select, database.Prepare("SELECT origin, first, last FROM stored"));
+  std::map<OriginNumber, RangeSet> stored;
+  for (;;) {
+    DOAGENT_ASSIGN(const bool row, select.Step());
+    if (!row) return stored;
+    stored[select.Integer(0)].Add(
+        {static_cast<Sequence>(select.Integer(1)), static_cast<Sequence>(select.Integer(2))});
+  }
+}
+
+Result<void> WriteStored(Database& database, OriginNumber origin, const RangeSet& all,
+                         const RangeSet& changed) {
+  DOAGENT_ASSIGN(Statement swallow,
+                 database.Prepare("DELETE FROM stored WHERE origin = ? AND first > ? "
+                                  "AND first <= ?"));
+  DOAGENT_ASSIGN(
+      Statement put,
+      database.Prepare("INSERT OR REPLACE INTO stored(origin, first, last) VALUES(?, ?, ?)"));
+  for (const auto& range : Touched(all, changed).ToVector()) {
+    DOAGENT_TRY(swallow.Bind(origin, range.first, range.last).Run());
+    DOAGENT_TRY(put.Bind(origin, range.first, range.last).Run());
+  }
+  return {};
+}
+
+Result<std::map<OriginNumber, RangeSet>> LoadParked(Database& database) {
+  DOAGENT_ASSIGN(Statement select, database.Prepare("SELECT id FROM parked"));
+  std::map<OriginNumber, RangeSet> parked;
+  for (;;) {
+    DOAGENT_ASSIGN(const bool row, select.Step());
+    if (!row) return parked;
+    const Sequence sequence = SequenceOf(select.Integer(0));
+    parked[OriginOf(select.Integer(0))].Add({sequence, sequence});
+  }
+}
+
+}  // namespace doagent::spool

@@ -1,0 +1,216 @@
+// The writing side of the Spool: everything here holds the write lock.
+
+#include <algorithm>
+#include <utility>
+
+#include "spool/check.h"
+#include "spool/opening.h"
+#include "spool/range_table.h"
+#include "spool/request.h"
+#include "spool/spool_impl.h"
+
+namespace doagent::spool {
+namespace {
+
+// Appends between two writings of acknowledgements: they change a page of their own, and losing
+// some costs only a re-send.
+constexpr int kAppendsPerAcknowledgement = 6;
+
+}  // namespace
+
+Sequence Spool::Impl::NextSequence() const {
+  const std::lock_guard lock(state_mutex_);
+  const OriginState& current = states_.at(current_);
+  return std::max(current.head + 1, current.row.first_sequence);
+}
+
+void Spool::Impl::AdvanceHead(Sequence head) {
+  const std::lock_guard lock(state_mutex_);
+  Current().head = head;
+}
+
+Unwritten Spool::Impl::TakeUnwritten() {
+  const std::lock_guard lock(state_mutex_);
+  Unwritten unwritten;
+  for (auto& [number, state] : states_) {
+    auto taken = state.delivery.TakeUnwritten();
+    if (!taken.empty()) unwritten.emplace(number, std::move(taken));
+  }
+  return unwritten;
+}
+
+void Spool::Impl::GiveBack(const Unwritten& unwritten) {
+  const std::lock_guard lock(state_mutex_);
+  for (const auto& [number, by_receiver] : unwritten) {
+    states_.at(number).delivery.GiveBackUnwritten(by_receiver);
+  }
+}
+
+Result<void> Spool::Impl::WriteAcknowledgements(const Unwritten& unwritten) {
+  for (const auto& [number, by_receiver] : unwritten) {
+    for (const auto& [receiver, changed] : by_receiver) {
+      RangeSet all;
+      {
+        const std::lock_guard lock(state_mutex_);
+        all = states_.at(number).delivery.acknowledged(receiver);
+      }
+      DOAGENT_ASSIGN(const ReceiverNumber receiver_number,
+                     PutReceiver(writer_->database(), receiver));
+      DOAGENT_TRY(WriteDelivered(writer_->database(), number, receiver_number, all, changed));
+    }
+  }
+  return {};
+}
+
+Result<void> Spool::Impl::ReloadParked() {
+  DOAGENT_ASSIGN(auto parked, LoadParked(writer_->database()));
+  const std::lock_guard lock(state_mutex_);
+  for (auto& [number, state] : states_) {
+    const auto found = parked.find(number);
+    state.delivery.SetParked(found == parked.end() ? RangeSet() : std::move(found->second));
+  }
+  return {};
+}
+
+Result<void> Spool::Impl::Commit(bool acknowledgements_due,
+                                 const std::function<Result<void>()>& body) {
+  Unwritten unwritten;
+  if (acknowledgements_due) unwritten = TakeUnwritten();
+  RequestsDone requests;
+  std::int64_t data_version = 0;
+  const auto run = [&]() -> Result<void> {
+    DOAGENT_ASSIGN(Transaction transaction, writer_->Begin());
+    DOAGENT_TRY(body());
+    DOAGENT_TRY(WriteAcknowledgements(unwritten));
+    DOAGENT_ASSIGN(data_version, writer_->DataVersion());
+    if (data_version != seen_data_version_) {
+      DOAGENT_ASSIGN(requests, ExecuteRequests(writer_->database()));
+    }
+    return transaction.Commit();
+  };
+  auto committed = run();
+  if (!committed) {
+    GiveBack(unwritten);
+    return committed;
+  }
+  seen_data_version_ = data_version;
+  if (acknowledgements_due) appends_since_acknowledgements_ = 0;
+  if (requests.parked_put_back) return ReloadParked();
+  return {};
+}
+
+Result<void> Spool::Impl::PutObjectsAndInsert(OriginNumber origin, const StoredRecord& record,
+                                              const std::vector<StoredObject>& objects) {
+  std::optional<std::int64_t> key_set;
+  if (record.kind == RecordKind::kRow) {
+    key_set = key_set_number_;
+    if (!objects.empty()) {
+      DOAGENT_ASSIGN(key_set, writer_->PutObjects(objects));
+    }
+  }
+  DOAGENT_TRY(writer_->InsertRecord(origin, record, key_set));
+  // Valid once the transaction is; an encoder that is not told of success offers the objects again.
+  if (key_set) key_set_number_ = key_set;
+  return {};
+}
+
+Result<Sequence> Spool::Impl::AppendRecord(const StoredRecord& record,
+                                           const std::vector<StoredObject>& objects,
+                                           bool acknowledgements_due) {
+  OriginNumber origin = 0;
+  {
+    const std::lock_guard lock(state_mutex_);
+    origin = current_;
+  }
+  const auto number_before = key_set_number_;
+  auto committed = Commit(acknowledgements_due, [&]() -> Result<void> {
+    return PutObjectsAndInsert(origin, record, objects);
+  });
+  if (!committed) {
+    key_set_number_ = number_before;
+    return Fail(std::move(committed).error());
+  }
+  AdvanceHead(record.sequence);
+  return record.sequence;
+}
+
+Result<Sequence> Spool::Impl::Append(const Snapshot& snapshot) {
+  std::function<void()> callback;
+  Sequence sequence = 0;
+  {
+    const std::lock_guard lock(write_mutex_);
+    const EncodedRow row = encoder_->Encode(snapshot, NextSequence());
+    const bool due = ++appends_since_acknowledgements_ >= kAppendsPerAcknowledgement;
+    DOAGENT_ASSIGN(sequence, AppendRecord(row.record, row.objects, due));
+    encoder_->Commit();
+    const std::lock_guard state_lock(state_mutex_);
+    callback = on_append_;
+  }
+  if (callback) callback();
+  return sequence;
+}
+
+Result<Sequence> Spool::Impl::Append(const Event& event) {
+  std::function<void()> callback;
+  Sequence sequence = 0;
+  {
+    const std::lock_guard lock(write_mutex_);
+    const StoredRecord record = EncodeEvent(event, incarnation_, NextSequence());
+    DOAGENT_ASSIGN(sequence, AppendRecord(record, {}, event.kind == EventKind::kStop));
+    const std::lock_guard state_lock(state_mutex_);
+    callback = on_append_;
+  }
+  if (callback) callback();
+  return sequence;
+}
+
+Result<void> Spool::Impl::InsertEpoch(const OriginRow& old_row, const StoredRecord& event,
+                                      Sequence from, OriginRow& new_row) {
+  Database& database = writer_->database();
+  DOAGENT_ASSIGN(new_row.number, PutOrigin(database, new_row));
+  DOAGENT_TRY(MoveSequences(database, old_row, new_row.number, from));
+  DOAGENT_TRY(StoreMeta(database, "spool_id", new_row.spool_id.bytes()));
+  return writer_->InsertRecord(new_row.number, event, std::nullopt);
+}
+
+Result<SpoolId> Spool::Impl::StartNewEpoch(Sequence from, const std::string& reason, WallTime wall,
+                                           MonoTime mono) {
+  const std::lock_guard write_lock(write_mutex_);
+  OriginRow old_row;
+  Sequence head = 0;
+  {
+    const std::lock_guard lock(state_mutex_);
+    old_row = Current().row;
+    head = Current().head;
+  }
+  // Only what this incarnation wrote may change its name: the rest is history that others share.
+  DOAGENT_CHECK(!old_row.incarnations.empty());
+  from = std::clamp(from, old_row.incarnations.back().first_sequence, head + 1);
+
+  OriginRow new_row = old_row;
+  new_row.number = 0;
+  new_row.spool_id = RandomSpoolId(random_);
+  new_row.first_sequence = from;
+  const Event event{EventKind::kIdentityChange, wall, mono, boot_id_, reason,
+                    old_row.spool_id,           {},   0};
+  const StoredRecord record = EncodeEvent(event, incarnation_, head + 1);
+  // Acknowledgements first go to the tables, so that they are moved with their records.
+  DOAGENT_TRY(Commit(/*acknowledgements_due=*/true, []() -> Result<void> { return {}; }));
+  DOAGENT_TRY(Commit(/*acknowledgements_due=*/false, [&]() -> Result<void> {
+    return InsertEpoch(old_row, record, from, new_row);
+  }));
+
+  const std::lock_guard lock(state_mutex_);
+  OriginState& old_state = Current();
+  auto& starts = old_state.row.incarnations;
+  if (starts.back().first_sequence >= from) starts.pop_back();
+  old_state.head = from - 1;
+  new_row.incarnations = {{incarnation_, from}};
+  Delivery moved = old_state.delivery.SplitAt(from);
+  current_ = new_row.number;
+  const SpoolId new_id = new_row.spool_id;
+  states_.emplace(current_, OriginState{std::move(new_row), record.sequence, std::move(moved)});
+  return new_id;
+}
+
+}  // namespace doagent::spool

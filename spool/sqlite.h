@@ -1,0 +1,133 @@
+// SQLite without its header: RAII for connections, statements and transactions, and the one place
+// where its result codes become our errors. A connection and what hangs on it belong to one thread
+// at a time.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "spool/result.h"
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+namespace doagent::spool {
+
+class Statement {
+ public:
+  Statement(Statement&&) noexcept;
+  Statement& operator=(Statement&&) noexcept;
+  ~Statement();
+
+  // Starts the statement anew with these parameters, in their order.
+  template <typename... Values>
+  Statement& Bind(const Values&... values) {
+    Reset();
+    int index = 0;
+    (BindAt(++index, values), ...);
+    return *this;
+  }
+
+  // True: a row is there; false: done, and reset.
+  Result<bool> Step();
+  // For a statement without rows: runs and resets it.
+  Result<void> Run();
+  // Ends reading; what it held is released.
+  void Reset();
+
+  // Of the current row; views are valid until the next Step or Reset.
+  std::int64_t Integer(int column) const;
+  std::string_view Blob(int column) const;
+  std::string_view Text(int column) const;
+  bool IsNull(int column) const;
+
+ private:
+  friend class Database;
+  Statement(sqlite3_stmt* statement, const std::string& path);
+
+  void BindAt(int index, std::int64_t value);
+  void BindAt(int index, std::uint64_t value) { BindAt(index, static_cast<std::int64_t>(value)); }
+  void BindAt(int index, int value) { BindAt(index, std::int64_t{value}); }
+  void BindAt(int index, std::optional<std::int64_t> value);
+  // A view is a blob; a std::string is text. Both must live until Reset.
+  void BindAt(int index, std::string_view blob);
+  void BindAt(int index, const std::string& text);
+
+  struct Finalize {
+    void operator()(sqlite3_stmt* statement) const;
+  };
+  std::unique_ptr<sqlite3_stmt, Finalize> statement_;
+  const std::string* path_;  // the database's, for errors
+};
+
+// Resets the statement at the end of the scope, so that no read transaction outlives it.
+class StatementScope {
+ public:
+  explicit StatementScope(Statement& statement) : statement_(statement) {}
+  ~StatementScope() { statement_.Reset(); }
+  StatementScope(const StatementScope&) = delete;
+  StatementScope& operator=(const StatementScope&) = delete;
+
+ private:
+  Statement& statement_;
+};
+
+class Database {
+ public:
+  enum class Mode {
+    kReadOnly,
+    kImmutable,  // read-only, and nobody else writes: works without a -shm file
+    kReadWrite,  // the file must exist
+  };
+
+  static Result<std::unique_ptr<Database>> Open(const std::filesystem::path& path, Mode mode);
+  ~Database();
+  Database(const Database&) = delete;
+  Database& operator=(const Database&) = delete;
+
+  // One or more statements without parameters; rows are ignored.
+  Result<void> Execute(const std::string& sql);
+  // The statement is kept prepared and must not outlive the database.
+  Result<Statement> Prepare(std::string_view sql);
+  // A single integer, such as a pragma's.
+  Result<std::int64_t> QueryInteger(std::string_view sql);
+
+  // Rows changed by the last statement.
+  std::int64_t Changes() const;
+  std::int64_t LastInsertId() const;
+  bool InTransaction() const;
+  const std::string& path() const { return path_; }
+
+ private:
+  Database(sqlite3* handle, std::string path);
+
+  struct Close {
+    void operator()(sqlite3* handle) const;
+  };
+  std::string path_;
+  std::unique_ptr<sqlite3, Close> handle_;
+};
+
+// Rolls back unless committed. A failed Commit leaves the transaction rolled back.
+class Transaction {
+ public:
+  enum class Kind { kRead, kWrite };
+
+  static Result<Transaction> Begin(Database& database, Kind kind);
+  Transaction(Transaction&& other) noexcept;
+  Transaction& operator=(Transaction&&) = delete;
+  ~Transaction();
+
+  Result<void> Commit();
+
+ private:
+  explicit Transaction(Database& database) : database_(&database) {}
+
+  Database* database_;  // null: over
+};
+
+}  // namespace doagent::spool

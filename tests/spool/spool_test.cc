@@ -1,0 +1,400 @@
+// The agent's spool: what was appended is there, whatever happens between.
+
+#include "spool/spool.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <variant>
+
+#include "spool/reader.h"
+#include "spool/request.h"
+#include "tests/support/snapshots.h"
+#include "tests/support/temp_dir.h"
+
+namespace doagent::spool {
+namespace {
+
+using test::MakeSnapshot;
+using test::TempDir;
+using test::TestSpoolOptions;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+constexpr std::size_t kBytes = 1 << 20;
+
+std::unique_ptr<Spool> MustOpen(const SpoolOptions& options) {
+  auto spool = Spool::Open(options);
+  EXPECT_TRUE(spool) << spool.error().Message();
+  return *std::move(spool);
+}
+
+Event MakeEvent(EventKind kind, const std::string& reason = "", std::uint64_t count = 0) {
+  const Snapshot now = MakeSnapshot(0);
+  return {kind, now.wall, now.mono, now.boot_id, reason, SpoolId(), {}, count};
+}
+
+std::vector<Record> ReadAll(const std::filesystem::path& path, const RecordFilter& filter = {}) {
+  auto reader = Reader::Open(path);
+  EXPECT_TRUE(reader) << reader.error().Message();
+  std::vector<Record> records;
+  const auto visited = (*reader)->Visit(
+      filter,
+      [&records](const Record& record) {
+        records.push_back(record);
+        return true;
+      },
+      [](const Error& error) { ADD_FAILURE() << error.Message(); });
+  EXPECT_TRUE(visited) << visited.error().Message();
+  return records;
+}
+
+OriginStatus OnlyStatus(const std::filesystem::path& path) {
+  auto reader = Reader::Open(path);
+  EXPECT_TRUE(reader) << reader.error().Message();
+  const auto status = (*reader)->Status();
+  EXPECT_TRUE(status) << status.error().Message();
+  EXPECT_EQ(status->origins.size(), 1U);
+  return status->origins.front();
+}
+
+std::vector<Sequence> Sequences(const PendingRecords& pending) {
+  std::vector<Sequence> sequences;
+  for (const auto& record : pending.records) sequences.push_back(record.sequence);
+  return sequences;
+}
+
+ReceiverId TestReceiver(char c = 'r') {
+  return *ReceiverId::FromBytes(std::string(ReceiverId::kBytes, c));
+}
+
+TEST(SpoolTest, WhatWasAppendedIsReadBack) {
+  const TempDir dir;
+  const auto path = dir / "spool.db";
+  {
+    const auto spool = MustOpen(TestSpoolOptions(path));
+    for (std::uint64_t tick = 1; tick <= 150; ++tick) {                // over two changes of keys
+      EXPECT_EQ(spool->Append(MakeSnapshot(tick)).value(), tick + 1);  // 1 is the start event
+    }
+  }
+  const auto records = ReadAll(path);
+  ASSERT_EQ(records.size(), 151U);
+  EXPECT_EQ(std::get<Event>(records[0].content).kind, EventKind::kStart);
+  for (std::uint64_t tick = 1; tick <= 150; ++tick) {
+    EXPECT_EQ(records[tick].sequence, tick + 1);
+    EXPECT_TRUE(test::SameSnapshot(std::get<Snapshot>(records[tick].content), MakeSnapshot(tick)));
+  }
+}
+
+TEST(SpoolTest, SequencesGoOnAfterReopening) {
+  const TempDir dir;
+  const auto path = dir / "spool.db";
+  SpoolId id;
+  {
+    const auto spool = MustOpen(TestSpoolOptions(path, 1));
+    id = spool->spool_id();
+    ASSERT_TRUE(spool->Append(MakeSnapshot(1)));
+    ASSERT_TRUE(spool->Append(MakeEvent(EventKind::kStop)));
+  }
+  const auto spool = MustOpen(TestSpoolOptions(path, 2));
+  EXPECT_EQ(spool->spool_id(), id);
+  EXPECT_EQ(spool->Append(MakeSnapshot(2)).value(), 5U);
+  const auto records = ReadAll(path);
+  ASSERT_EQ(records.size(), 5U);
+  EXPECT_EQ(std::get<Event>(records[0].content).reason, "first start");
+  EXPECT_EQ(std::get<Event>(records[3].content).reason, "after a clean stop");
+}
+
+TEST(SpoolTest, AnEndWithoutAStopIsSaid) {
+  const TempDir dir;
+  const auto path = dir / "spool.db";
+  { ASSERT_TRUE(MustOpen(TestSpoolOptions(path, 1))->Append(MakeSnapshot(1))); }
+  MustOpen(TestSpoolOptions(path, 2));
+  EXPECT_EQ(std::get<Event>(ReadAll(path)[2].content).reason, "after an end without a stop");
+}
+
+TEST(SpoolTest, SecondWriterIsToldWhoIsFirst) {
+  const TempDir dir;
+  const auto first = MustOpen(TestSpoolOptions(dir / "spool.db"));
+  const auto second = Spool::Open(TestSpoolOptions(dir / "spool.db"));
+  ASSERT_FALSE(second);
+  EXPECT_THAT(second.error().Message(),
+              HasSubstr("in use by test, process " + std::to_string(getpid())));
+}
+
+TEST(SpoolTest, FileAndLockAreForTheirOwnerAlone) {
+  const TempDir dir;
+  const auto spool = MustOpen(TestSpoolOptions(dir / "spool.db"));
+  for (const char* name : {"spool.db", "spool.db.lock", "spool.db-wal", "spool.db-shm"}) {
+    EXPECT_EQ(std::filesystem::status(dir / name).permissions(),
+              std::filesystem::perms::owner_read | std::filesystem::perms::owner_write)
+        << name;
+  }
+}
+
+TEST(SpoolTest, PendingComesOldestFirstInBoundedPieces) {
+  const TempDir dir;
+  const auto spool = MustOpen(TestSpoolOptions(dir / "spool.db"));
+  for (int tick = 1; tick <= 3; ++tick) ASSERT_TRUE(spool->Append(MakeSnapshot(tick)));
+  const SpoolId id = spool->spool_id();
+  EXPECT_THAT(Sequences(*spool->NextPending(id, {}, kBytes)), ElementsAre(1, 2, 3, 4));
+  EXPECT_THAT(Sequences(*spool->NextPending(id, {}, 1)), ElementsAre(1));
+  EXPECT_THAT(Sequences(*spool->NextPending(id, RangeSet({{1, 2}}), kBytes)), ElementsAre(3, 4));
+  EXPECT_THAT(Sequences(*spool->NextPending(id, RangeSet({{2, 2}}), kBytes)), ElementsAre(1));
+  EXPECT_THAT(Sequences(*spool->NextPending(id, RangeSet({{1, 4}}), kBytes)), IsEmpty());
+}
+
+TEST(SpoolTest, AcknowledgedIsNotPendingAndSurvivesAStop) {
+  const TempDir dir;
+  const auto path = dir / "spool.db";
+  {
+    const auto spool = MustOpen(TestSpoolOptions(path, 1));
+    for (int tick = 1; tick <= 4; ++tick) ASSERT_TRUE(spool->Append(MakeSnapshot(tick)));
+    spool->Acknowledge(spool->spool_id(), TestReceiver(), RangeSet({{1, 2}, {4, 4}}));
+    EXPECT_THAT(Sequences(*spool->NextPending(spool->spool_id(), {}, kBytes)), ElementsAre(3));
+    ASSERT_TRUE(spool->Append(MakeEvent(EventKind::kStop)));
+  }
+  const OriginStatus status = OnlyStatus(path);
+  EXPECT_EQ(status.acknowledged_records, 3U);
+  EXPECT_EQ(status.pending_records, 3U);  // 3, 5 and the stop event
+  const auto spool = MustOpen(TestSpoolOptions(path, 2));
+  EXPECT_EQ(spool->Claims()->front().first_pending, 3U);
+  EXPECT_EQ(spool->Acknowledged(spool->spool_id(), TestReceiver()), RangeSet({{1, 2}, {4, 4}}));
+}
+
+TEST(SpoolTest, AcknowledgementsRideWithEverySixthAppend) {
+  const TempDir dir;
+  const auto path = dir / "spool.db";
+  const auto spool = MustOpen(TestSpoolOptions(path));
+  spool->Acknowledge(spool->spool_id(), TestReceiver(), RangeSet({{1, 1}}));
+  for (int tick = 1; tick <= 5; ++tick) ASSERT_TRUE(spool->Append(MakeSnapshot(tick)));
+  EXPECT_EQ(OnlyStatus(path).acknowledged_records, 0U);
+  ASSERT_TRUE(spool->Append(MakeSnapshot(6)));
+  EXPECT_EQ(OnlyStatus(path).acknowledged_records, 1U);
+}
+
+TEST(SpoolTest, AnAcknowledgementOfWhatWeDoNotHaveIsIgnored) {
+  const TempDir dir;
+  const auto spool = MustOpen(TestSpoolOptions(dir / "spool.db"));
+  spool->Acknowledge(spool->spool_id(), TestReceiver(), RangeSet({{1, 100}}));
+  EXPECT_EQ(spool->Append(MakeSnapshot(1)).value(), 2U);
+  EXPECT_THAT(Sequences(*spool->NextPending(spool->spool_id(), {}, kBytes)), ElementsAre(2));
+}
+
+TEST(SpoolTest, WhatAReceiverLostIsPendingAgain) {
+  const TempDir dir;
+  const auto path = dir / "spool.db";
+  {
+    const auto spool = MustOpen(TestSpoolOptions(path, 1));
+    for (int tick = 1; tick <= 4; ++tick) ASSERT_TRUE(spool->Append(MakeSnapshot(tick)));
+    spool->Acknowledge(spool->spool_id(), TestReceiver('a'), RangeSet({{1, 5}}));
+    spool->Acknowledge(spool->spool_id(), TestReceiver('b'), RangeSet({{2, 2}}));
+    ASSERT_TRUE(spool->Append(MakeEvent(EventKind::kStop)));
+    ASSERT_TRUE(spool->Unacknowledge(spool->spool_id(), TestReceiver('a'), RangeSet({{2, 4}})));
+    // Another receiver still has 2.
+    EXPECT_THAT(Sequences(*spool->NextPending(spool->spool_id(), {}, kBytes)), ElementsAre(3, 4));
+  }
+  EXPECT_EQ(OnlyStatus(path).acknowledged_records, 3U);
+}
+
+TEST(SpoolTest, AParkedRecordIsSetAsideListedAndPutBack) {
+  const TempDir dir;
+  const auto path = dir / "spool.db";
+  const auto spool = MustOpen(TestSpoolOptions(path));
+  const Snapshot now = MakeSnapshot(1);
+  ASSERT_TRUE(spool->Append(now));
+  ASSERT_TRUE(spool->Park(spool->spool_id(), 2, "too odd", now.wall, now.mono));
+  EXPECT_THAT(Sequences(*spool->NextPending(spool->spool_id(), {}, kBytes)), ElementsAre(1));
+  const auto parked = (*Reader::Open(path))->Parked();
+  ASSERT_EQ(parked->size(), 1U);
+  EXPECT_EQ(parked->front().sequence, 2U);
+  EXPECT_EQ(parked->front().reason, "too odd");
+  EXPECT_EQ(OnlyStatus(path).parked_records, 1U);
+  // The event that tells of it is a record like others.
+  EXPECT_EQ(std::get<Event>(ReadAll(path)[2].content).kind, EventKind::kPark);
+
+  const auto outcome = RequestRetryParked(path);
+  ASSERT_TRUE(outcome) << outcome.error().Message();
+  EXPECT_TRUE(outcome->queued);
+  EXPECT_EQ(outcome->records, 1U);
+  EXPECT_EQ(OnlyStatus(path).parked_records, 1U);  // the owner has not seen the request yet
+  ASSERT_TRUE(spool->Append(MakeSnapshot(2)));
+  EXPECT_EQ(OnlyStatus(path).parked_records, 0U);
+  EXPECT_THAT(Sequences(*spool->NextPending(spool->spool_id(), {}, kBytes)),
+              ElementsAre(1, 2, 3, 4));
+}
+
+TEST(SpoolTest, WithoutAnOwnerTheToolPutsBackItself) {
+  const TempDir dir;
+  const auto path = dir / "spool.db";
+  {
+    const auto spool = MustOpen(TestSpoolOptions(path));
+    const Snapshot now = MakeSnapshot(1);
+    ASSERT_TRUE(spool->Park(spool->spool_id(), 1, "odd", now.wall, now.mono));
+  }
+  const auto outcome = RequestRetryParked(path);
+  ASSERT_TRUE(outcome) << outcome.error().Message();
+  EXPECT_FALSE(outcome->queued);
+  EXPECT_EQ(OnlyStatus(path).parked_records, 0U);
+}
+
+TEST(SpoolTest, AnotherMachineStartsANewSpoolIdAndKeepsTheOldRecords) {
+  const TempDir dir;
+  const auto path = dir / "spool.db";
+  SpoolId old_id;
+  {
+    const auto spool = MustOpen(TestSpoolOptions(path, 1));
+    old_id = spool->spool_id();
+    ASSERT_TRUE(spool->Append(MakeSnapshot(1)));
+  }
+  SpoolOptions options = TestSpoolOptions(path, 2);
+  options.host = test::TestHost("machine-2");
+  const auto spool = MustOpen(options);
+  EXPECT_NE(spool->spool_id(), old_id);
+  const auto claims = *spool->Claims();
+  ASSERT_EQ(claims.size(), 2U);
+  EXPECT_TRUE(claims[0].current);
+  EXPECT_EQ(claims[0].spool_id, spool->spool_id());
+  EXPECT_EQ(claims[1].spool_id, old_id);
+  EXPECT_EQ(claims[1].host.machine_id, "machine-1");
+  EXPECT_THAT(Sequences(*spool->NextPending(old_id, {}, kBytes)), ElementsAre(1, 2));
+  EXPECT_THAT(Sequences(*spool->NextPending(spool->spool_id(), {}, kBytes)), ElementsAre(1, 2));
+}
+
+TEST(SpoolTest, ANewEpochMovesThisIncarnationsRecordsAlone) {
+  const TempDir dir;
+  const auto path = dir / "spool.db";
+  { ASSERT_TRUE(MustOpen(TestSpoolOptions(path, 1))->Append(MakeSnapshot(1))); }
+  SpoolId old_id;
+  SpoolId new_id;
+  {
+    const auto spool = MustOpen(TestSpoolOptions(path, 2));  // start event: 3
+    old_id = spool->spool_id();
+    for (int tick = 2; tick <= 4; ++tick) ASSERT_TRUE(spool->Append(MakeSnapshot(tick)));
+    spool->Acknowledge(old_id, TestReceiver(), RangeSet({{1, 1}, {5, 5}}));
+    const Snapshot now = MakeSnapshot(9);
+    const auto epoch = spool->StartNewEpoch(1, "conflict", now.wall, now.mono);
+    ASSERT_TRUE(epoch) << epoch.error().Message();
+    new_id = *epoch;
+    EXPECT_EQ(spool->spool_id(), new_id);
+    EXPECT_THAT(Sequences(*spool->NextPending(old_id, {}, kBytes)), ElementsAre(2));
+    // 5 was acknowledged under its old name; that knowledge moves with it.
+    EXPECT_THAT(Sequences(*spool->NextPending(new_id, {}, kBytes)), ElementsAre(3, 4));
+    EXPECT_THAT(Sequences(*spool->NextPending(new_id, RangeSet({{3, 4}}), kBytes)),
+                ElementsAre(6, 7));
+    EXPECT_EQ(spool->Append(MakeSnapshot(5)).value(), 8U);
+  }
+  const auto records = ReadAll(path);
+  ASSERT_EQ(records.size(), 8U);
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    EXPECT_EQ(records[i].sequence, i + 1);
+    EXPECT_EQ(records[i].spool_id, i < 2 ? old_id : new_id);
+  }
+  EXPECT_EQ(std::get<Event>(records[6].content).kind, EventKind::kIdentityChange);
+  // Reopened, it goes on where it was.
+  const auto spool = MustOpen(TestSpoolOptions(path, 3));
+  EXPECT_EQ(spool->spool_id(), new_id);
+  EXPECT_EQ(spool->head(), 9U);
+  const auto status = (*Reader::Open(path))->Status();
+  for (const auto& origin : status->origins) EXPECT_THAT(origin.missing, IsEmpty());
+}
+
+TEST(SpoolTest, GapsAreCountedInTheLedger) {
+  const TempDir dir;
+  const auto path = dir / "spool.db";
+  const auto spool = MustOpen(TestSpoolOptions(path));
+  ASSERT_TRUE(spool->Append(MakeEvent(EventKind::kGap, "the disk was full", 7)));
+  ASSERT_TRUE(spool->Append(MakeEvent(EventKind::kGap, "the disk was full", 5)));
+  EXPECT_EQ(OnlyStatus(path).lost_records, 12U);
+}
+
+TEST(SpoolTest, ALocalSpoolHasNothingPending) {
+  const TempDir dir;
+  const auto path = dir / "spool.db";
+  SpoolOptions options = TestSpoolOptions(path);
+  options.local = true;
+  const auto spool = MustOpen(options);
+  ASSERT_TRUE(spool->Append(MakeSnapshot(1)));
+  EXPECT_EQ(OnlyStatus(path).pending_records, 0U);
+  EXPECT_EQ(ReadAll(path)[1].state, DeliveryState::kLocal);
+}
+
+TEST(SpoolTest, ObjectsComeWithWhatTheyName) {
+  const TempDir dir;
+  const auto spool = MustOpen(TestSpoolOptions(dir / "spool.db"));
+  ASSERT_TRUE(spool->Append(MakeSnapshot(1)));
+  const auto pending = *spool->NextPending(spool->spool_id(), {}, kBytes);
+  const auto objects = spool->Objects({pending.records[1].key_set});
+  ASSERT_TRUE(objects) << objects.error().Message();
+  std::vector<ObjectKind> kinds;
+  for (const auto& object : *objects) kinds.push_back(object.kind);
+  EXPECT_THAT(kinds, ElementsAre(ObjectKind::kSchema, ObjectKind::kKey, ObjectKind::kSchema,
+                                 ObjectKind::kKey, ObjectKind::kKeySet));
+}
+
+TEST(SpoolTest, TheCallbackComesAfterTheRecordIsThere) {
+  const TempDir dir;
+  const auto spool = MustOpen(TestSpoolOptions(dir / "spool.db"));
+  Sequence seen = 0;
+  spool->OnAppend([&] { seen = spool->head(); });
+  ASSERT_TRUE(spool->Append(MakeSnapshot(1)));
+  EXPECT_EQ(seen, 2U);
+}
+
+struct BadFile {
+  const char* name;
+  std::function<void(const std::filesystem::path&)> make;
+  const char* message;
+};
+
+class BadFileTest : public ::testing::TestWithParam<BadFile> {};
+
+TEST_P(BadFileTest, IsRefusedAndLeftAlone) {
+  const TempDir dir;
+  const auto path = dir / "spool.db";
+  GetParam().make(path);
+  const auto spool = Spool::Open(TestSpoolOptions(path));
+  ASSERT_FALSE(spool);
+  EXPECT_THAT(spool.error().Message(), HasSubstr(GetParam().message));
+  EXPECT_THAT(spool.error().Message(), HasSubstr("spool.db"));
+  const auto reader = Reader::Open(path);
+  ASSERT_FALSE(reader);
+  EXPECT_THAT(reader.error().Message(), HasSubstr("spool.db"));
+}
+
+void MakeForeignDatabase(const std::filesystem::path& path, int application_id, int version) {
+  MustOpen(TestSpoolOptions(path));
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  const auto put = [&file](int offset, int value) {
+    file.seekp(offset);
+    for (int shift = 24; shift >= 0; shift -= 8) file.put(static_cast<char>(value >> shift));
+  };
+  put(60, version);  // the header's user_version and application_id, big endian
+  put(68, application_id);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, BadFileTest,
+    ::testing::Values(
+        BadFile{"Text", [](const auto& path) { std::ofstream(path) << std::string(5000, 'x'); },
+                "not a database"},
+        BadFile{"Directory", [](const auto& path) { std::filesystem::create_directory(path); },
+                "not a regular file"},
+        BadFile{"Foreign", [](const auto& path) { MakeForeignDatabase(path, 7, 1); },
+                "not a spool of do-agent"},
+        BadFile{"Newer", [](const auto& path) { MakeForeignDatabase(path, 0x646f6167, 99); },
+                "newer do-agent (format 99"}),
+    [](const auto& test) { return std::string(test.param.name); });
+
+TEST(SpoolTest, AMissingFolderIsNamed) {
+  const TempDir dir;
+  const auto spool = Spool::Open(TestSpoolOptions(dir / "no" / "spool.db"));
+  ASSERT_FALSE(spool);
+  EXPECT_THAT(spool.error().Message(), HasSubstr("No such file or directory"));
+  EXPECT_THAT(spool.error().Message(), HasSubstr("/no/"));
+}
+
+}  // namespace
+}  // namespace doagent::spool
