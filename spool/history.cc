@@ -14,23 +14,25 @@ Incarnation IncarnationAt(const std::vector<IncarnationStart>& starts, Sequence 
   return incarnation;
 }
 
-bool HistoriesDiffer(const std::vector<IncarnationStart>& claimed, Sequence claimed_head,
-                     const std::vector<IncarnationStart>& known, const RangeSet& stored) {
-  if (claimed.empty()) return false;
+std::vector<Incarnation> ConflictingIncarnations(const std::vector<IncarnationStart>& claimed,
+                                                 Sequence claimed_head,
+                                                 const std::vector<IncarnationStart>& known,
+                                                 const RangeSet& stored) {
+  std::vector<Incarnation> conflicting;
   // Between two neighbouring beginnings, of either side, both sides name one incarnation each.
   std::set<Sequence> borders;
   for (const auto& start : claimed) borders.insert(start.first_sequence);
   for (const auto& start : known) borders.insert(start.first_sequence);
-  const Sequence claimed_first = claimed.front().first_sequence;
-  for (auto border = borders.lower_bound(claimed_first); border != borders.end(); ++border) {
-    if (*border > claimed_head) break;
+  for (auto border = borders.begin(); border != borders.end() && *border <= claimed_head;
+       ++border) {
     const auto next = std::next(border);
     const Sequence last = next == borders.end() ? claimed_head : std::min(*next - 1, claimed_head);
-    if (!stored.Intersects({*border, last})) continue;
+    const Incarnation theirs = IncarnationAt(claimed, *border);
     const Incarnation ours = IncarnationAt(known, *border);
-    if (ours != 0 && ours != IncarnationAt(claimed, *border)) return true;
+    if (theirs == 0 || ours == 0 || theirs == ours) continue;
+    if (stored.Intersects({*border, last})) conflicting.push_back(theirs);
   }
-  return false;
+  return conflicting;
 }
 
 bool NoteIncarnation(std::vector<IncarnationStart>& starts, const RangeSet& stored,

@@ -14,10 +14,12 @@ namespace doagent::spool {
 // the first of them.
 Incarnation IncarnationAt(const std::vector<IncarnationStart>& starts, Sequence sequence);
 
-// Whether the claimed beginnings and those known from what is stored disagree about any stored
-// sequence that the claim covers, up to its head.
-bool HistoriesDiffer(const std::vector<IncarnationStart>& claimed, Sequence claimed_head,
-                     const std::vector<IncarnationStart>& known, const RangeSet& stored);
+// The claimed incarnations that contradict what is stored: sequences which, by the claim, one of
+// them wrote (up to the claimed head) are stored as another's.
+std::vector<Incarnation> ConflictingIncarnations(const std::vector<IncarnationStart>& claimed,
+                                                 Sequence claimed_head,
+                                                 const std::vector<IncarnationStart>& known,
+                                                 const RangeSet& stored);
 
 // Notes that the incarnation wrote the sequence, which is not stored yet. False, and nothing noted:
 // that would put it among another incarnation's stored sequences.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "spool/catalog.h"
@@ -23,6 +24,9 @@ constexpr const char* kOwnId = "spool_id";
 struct InboxOrigin {
   OriginRow row;
   RangeSet stored;
+  // Openings whose sequences are another history's. Nothing of theirs is stored, not even what
+  // would fit in between: they belong under the new spool id that their agent will choose.
+  std::set<Incarnation> conflicting;
 };
 
 // What one Store call is about to change; becomes the state once it is committed.
@@ -113,7 +117,7 @@ Result<void> Inbox::Impl::Load(const InboxOptions& options) {
   DOAGENT_ASSIGN(auto rows, LoadOrigins(database));
   DOAGENT_ASSIGN(auto stored, LoadStored(database));
   for (auto& row : rows) {
-    InboxOrigin origin{row, std::move(stored[row.number])};
+    InboxOrigin origin{row, std::move(stored[row.number]), {}};
     origins_.emplace(row.spool_id, std::move(origin));
   }
   return {};
@@ -150,7 +154,7 @@ Result<StoredClaim> Inbox::Impl::Register(const Principal& principal, const Clai
                 "belongs to another principal");
   }
   DOAGENT_TRY(PutClaim(principal, claim));
-  const InboxOrigin& origin = origins_.at(claim.spool_id);
+  InboxOrigin& origin = origins_.at(claim.spool_id);
   StoredClaim answer{claim.spool_id, {}, false};
   if (origin.stored.empty()) return answer;
   const Sequence last = origin.stored.last();
@@ -159,9 +163,14 @@ Result<StoredClaim> Inbox::Impl::Register(const Principal& principal, const Clai
       answer.stored.Add(part);
     }
   }
+  auto conflicting = ConflictingIncarnations(claim.incarnations, claim.head,
+                                             origin.row.incarnations, origin.stored);
   const bool knows_more = claim.current && last > claim.head;
-  answer.conflict = knows_more || HistoriesDiffer(claim.incarnations, claim.head,
-                                                  origin.row.incarnations, origin.stored);
+  if (knows_more && !claim.incarnations.empty()) {
+    conflicting.push_back(claim.incarnations.back().incarnation);
+  }
+  answer.conflict = knows_more || !conflicting.empty();
+  origin.conflicting.insert(conflicting.begin(), conflicting.end());
   return answer;
 }
 
@@ -239,7 +248,9 @@ Result<std::optional<RefusedRange>> Inbox::Impl::StoreRecord(const StoredRecord&
   if (validated.refused) return std::move(validated.refused);
 
   auto starts = origin.row.incarnations;
-  if (!NoteIncarnation(starts, origin.stored, validated.incarnation, record.sequence)) {
+  if (origin.conflicting.count(validated.incarnation) != 0 ||
+      !NoteIncarnation(starts, origin.stored, validated.incarnation, record.sequence)) {
+    origin.conflicting.insert(validated.incarnation);
     return RefuseOne(record, Refusal::kEpochConflict,
                      "another opening of the spool wrote the sequences around it");
   }

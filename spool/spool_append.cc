@@ -62,14 +62,9 @@ Result<void> Spool::Impl::WriteAcknowledgements(const Unwritten& unwritten) {
   return {};
 }
 
-Result<void> Spool::Impl::ReloadParked() {
-  DOAGENT_ASSIGN(auto parked, LoadParked(writer_->database()));
+void Spool::Impl::PutParkedBack() {
   const std::lock_guard lock(state_mutex_);
-  for (auto& [number, state] : states_) {
-    const auto found = parked.find(number);
-    state.delivery.SetParked(found == parked.end() ? RangeSet() : std::move(found->second));
-  }
-  return {};
+  for (auto& [number, state] : states_) state.delivery.PutParkedBack();
 }
 
 Result<void> Spool::Impl::Commit(bool acknowledgements_due,
@@ -80,12 +75,13 @@ Result<void> Spool::Impl::Commit(bool acknowledgements_due,
   std::int64_t data_version = 0;
   const auto run = [&]() -> Result<void> {
     DOAGENT_ASSIGN(Transaction transaction, writer_->Begin());
-    DOAGENT_TRY(body());
-    DOAGENT_TRY(WriteAcknowledgements(unwritten));
+    // Requests come first: what the body parks was not meant by whoever wanted parked records back.
     DOAGENT_ASSIGN(data_version, writer_->DataVersion());
     if (data_version != seen_data_version_) {
       DOAGENT_ASSIGN(requests, ExecuteRequests(writer_->database()));
     }
+    DOAGENT_TRY(body());
+    DOAGENT_TRY(WriteAcknowledgements(unwritten));
     return transaction.Commit();
   };
   auto committed = run();
@@ -95,7 +91,7 @@ Result<void> Spool::Impl::Commit(bool acknowledgements_due,
   }
   seen_data_version_ = data_version;
   if (acknowledgements_due) appends_since_acknowledgements_ = 0;
-  if (requests.parked_put_back) return ReloadParked();
+  if (requests.parked_put_back) PutParkedBack();
   return {};
 }
 

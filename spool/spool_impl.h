@@ -69,8 +69,7 @@ class Spool::Impl {
   OriginState* Find(const SpoolId& spool_id);
   const OriginState* Find(const SpoolId& spool_id) const;
   Sequence NextSequence() const;
-  // What the tables say of parked records, after others changed them.
-  Result<void> ReloadParked();
+  void PutParkedBack();
   Unwritten TakeUnwritten();
   void GiveBack(const Unwritten& unwritten);
   Result<void> WriteAcknowledgements(const Unwritten& unwritten);
