@@ -7,7 +7,10 @@ namespace doagent::test {
 
 class TempDir {
  public:
-  TempDir();
+  // kMemory: in a file system without a disk, if there is one: for tests that write much and do not
+  // depend on what a disk does.
+  enum class Where { kDefault, kMemory };
+  explicit TempDir(Where where = Where::kDefault);
   ~TempDir();
   TempDir(const TempDir&) = delete;
   TempDir& operator=(const TempDir&) = delete;

@@ -1,0 +1,109 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "tools/do-agent-receiver/options.h"
+
+namespace doagent::receiver {
+namespace {
+
+using testing::HasSubstr;
+
+struct Outcome {
+  std::optional<ReceiverOptions> options;
+  ExitStatus status = ExitStatus::kDone;
+  std::string out;
+  std::string err;
+};
+
+Outcome Parse(std::vector<const char*> arguments) {
+  arguments.insert(arguments.begin(), "do-agent-receiver");
+  std::ostringstream out;
+  std::ostringstream err;
+  Outcome outcome;
+  outcome.options = ParseCommandLine(static_cast<int>(arguments.size()), arguments.data(), out, err,
+                                     &outcome.status);
+  outcome.out = out.str();
+  outcome.err = err.str();
+  return outcome;
+}
+
+TEST(ReceiverOptions, AreParsed) {
+  const auto outcome =
+      Parse({"--spool", "s.db", "--listen", "[::]:4317", "--token-file", "tokens", "--tls-cert",
+             "c", "--tls-key", "k", "--tls-client-ca", "ca", "--log-level", "debug"});
+  ASSERT_TRUE(outcome.options) << outcome.err;
+  EXPECT_EQ(outcome.options->spool, "s.db");
+  EXPECT_EQ(outcome.options->listen.Text(), "[::]:4317");
+  EXPECT_EQ(outcome.options->token_file, "tokens");
+  EXPECT_EQ(outcome.options->tls_cert, "c");
+  EXPECT_EQ(outcome.options->tls_key, "k");
+  EXPECT_EQ(outcome.options->tls_client_ca, "ca");
+  EXPECT_EQ(outcome.options->log_level, cli::LogLevel::kDebug);
+  EXPECT_FALSE(outcome.options->insecure);
+}
+
+TEST(ReceiverOptions, PlaintextIsForLoopbackUnlessAsked) {
+  EXPECT_TRUE(Parse({"--spool", "s", "--listen", "127.0.0.1:0"}).options);
+  EXPECT_TRUE(Parse({"--spool", "s", "--listen", "[::1]:0"}).options);
+  EXPECT_TRUE(Parse({"--spool", "s", "--listen", "localhost:0"}).options);
+  EXPECT_FALSE(Parse({"--spool", "s", "--listen", "0.0.0.0:0"}).options);
+  EXPECT_TRUE(Parse({"--spool", "s", "--listen", "0.0.0.0:0", "--insecure"}).options);
+}
+
+struct BadCommandLine {
+  const char* name;
+  std::vector<const char*> arguments;
+  const char* complaint;
+};
+
+class ReceiverBadOptions : public testing::TestWithParam<BadCommandLine> {};
+
+TEST_P(ReceiverBadOptions, AreRefusedInOneLine) {
+  const auto outcome = Parse(GetParam().arguments);
+  EXPECT_FALSE(outcome.options);
+  EXPECT_EQ(outcome.status, ExitStatus::kUsage);
+  EXPECT_EQ(outcome.out, "");
+  EXPECT_THAT(outcome.err, HasSubstr(GetParam().complaint));
+  EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, ReceiverBadOptions,
+    testing::Values(
+        BadCommandLine{"NoSpool", {"--listen", "127.0.0.1:0"}, "--spool"},
+        BadCommandLine{"NoListen", {"--spool", "s"}, "--listen"},
+        BadCommandLine{"Unknown", {"--spool", "s", "--listen", "127.0.0.1:0", "--what"}, "--what"},
+        BadCommandLine{"NoPort", {"--spool", "s", "--listen", "127.0.0.1"}, "--listen"},
+        BadCommandLine{"Level",
+                       {"--spool", "s", "--listen", "127.0.0.1:0", "--log-level", "loud"},
+                       "--log-level"},
+        BadCommandLine{"Plaintext", {"--spool", "s", "--listen", "0.0.0.0:1"}, "--insecure"},
+        BadCommandLine{"CertAlone",
+                       {"--spool", "s", "--listen", "127.0.0.1:0", "--tls-cert", "c"},
+                       "--tls-cert: needs --tls-key"},
+        BadCommandLine{"KeyAlone",
+                       {"--spool", "s", "--listen", "127.0.0.1:0", "--tls-key", "k"},
+                       "--tls-key: needs --tls-cert"},
+        BadCommandLine{"CaAlone",
+                       {"--spool", "s", "--listen", "127.0.0.1:0", "--tls-client-ca", "ca"},
+                       "--tls-client-ca ca"}),
+    [](const auto& test) { return test.param.name; });
+
+TEST(ReceiverOptions, HelpHasExamplesAndVersionIsOneLine) {
+  const auto help = Parse({"--help"});
+  EXPECT_FALSE(help.options);
+  EXPECT_EQ(help.status, ExitStatus::kDone);
+  EXPECT_THAT(help.out, HasSubstr("Examples:\n"));
+  EXPECT_EQ(help.err, "");
+  const auto version = Parse({"--version"});
+  EXPECT_EQ(version.status, ExitStatus::kDone);
+  EXPECT_THAT(version.out, testing::MatchesRegex("do-agent-receiver [0-9.]+\n"));
+}
+
+}  // namespace
+}  // namespace doagent::receiver

@@ -1,0 +1,438 @@
+// Sessions over a store that the test holds in its hand: order, limits, failures.
+
+#include <gmock/gmock.h>
+#include <grpcpp/security/server_credentials.h>
+#include <gtest/gtest.h>
+#include <spdlog/sinks/null_sink.h>
+
+#include <condition_variable>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "doagent/v1/ingest.pb.h"
+#include "tests/tools/receiver_support.h"
+#include "tools/do-agent-receiver/server.h"
+#include "tools/do-agent-receiver/service.h"
+#include "tools/do-agent-receiver/session.h"
+#include "tools/do-agent-receiver/store_queue.h"
+
+namespace doagent::receiver {
+namespace {
+
+using grpc::StatusCode;
+using test::MakeTransport;
+using test::Plaintext;
+using test::RawClient;
+using testing::HasSubstr;
+using uploader::Ack;
+using uploader::Closed;
+using uploader::CloseReason;
+using uploader::Heartbeat;
+using uploader::Refused;
+using uploader::RefuseReason;
+using uploader::Welcome;
+
+// Stores nothing, says what the test wants, and can be held up.
+class FakeStore {
+ public:
+  void Hold() {
+    const std::lock_guard lock(mutex_);
+    held_ = true;
+  }
+  void Release() {
+    const std::lock_guard lock(mutex_);
+    held_ = false;
+    changed_.notify_all();
+  }
+  void Fail(std::optional<Error> failure) {
+    const std::lock_guard lock(mutex_);
+    failure_ = std::move(failure);
+  }
+  std::size_t largest_group() {
+    const std::lock_guard lock(mutex_);
+    return largest_group_;
+  }
+
+  Store Functions() {
+    Store store;
+    store.add_claim = [this](const spool::Principal&,
+                             const spool::Claim& claim) -> Result<spool::StoredClaim> {
+      const std::lock_guard lock(mutex_);
+      if (claim.host.hostname == "foreign") {
+        return doagent::Fail(ErrorCode::kRefuse, "spool", "belongs to another principal");
+      }
+      if (failure_) return doagent::Fail(*failure_);
+      return spool::StoredClaim{claim.spool_id, {}, claim.host.hostname == "clone"};
+    };
+    store.add_batches = [this](const std::vector<spool::IncomingBatch>& batches) {
+      return AddBatches(batches);
+    };
+    return store;
+  }
+
+ private:
+  Result<std::vector<spool::BatchOutcome>> AddBatches(
+      const std::vector<spool::IncomingBatch>& batches) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return !held_; });
+    if (failure_) return doagent::Fail(*failure_);
+    largest_group_ = std::max(largest_group_, batches.size());
+    std::vector<spool::BatchOutcome> outcomes(batches.size());
+    for (std::size_t i = 0; i < batches.size(); ++i) {
+      for (const auto& record : batches[i].records) {
+        const spool::SequenceRange range{record.sequence, record.sequence};
+        if (record.payload == "poison") {
+          outcomes[i].refused.push_back({range, spool::Refusal::kPermanent, "poisonous", {}});
+        } else if (record.payload == "orphan") {
+          outcomes[i].refused.push_back(
+              {range, spool::Refusal::kMissingObject, "no key set", {TestObject()}});
+        } else {
+          outcomes[i].stored.Add(range);
+        }
+      }
+    }
+    return outcomes;
+  }
+
+ public:
+  static ObjectId TestObject() { return *ObjectId::FromBytes(std::string(16, 'o')); }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool held_ = false;
+  std::optional<Error> failure_;
+  std::size_t largest_group_ = 0;
+};
+
+SpoolId SpoolIdOf(char name) {
+  return *SpoolId::FromBytes(std::string(16, name));
+}
+
+spool::Claim ClaimOf(char name, const std::string& hostname = "host", bool current = true) {
+  spool::Claim claim;
+  claim.spool_id = SpoolIdOf(name);
+  claim.host.hostname = hostname;
+  claim.current = current;
+  claim.first_pending = 1;
+  claim.head = 100;
+  return claim;
+}
+
+uploader::OutgoingBatch BatchOf(char name, Sequence first,
+                                const std::vector<std::string>& payloads) {
+  uploader::OutgoingBatch batch;
+  batch.spool_id = SpoolIdOf(name);
+  for (const auto& payload : payloads) {
+    spool::StoredRecord record;
+    record.sequence = first + batch.records.size();
+    record.kind = spool::RecordKind::kEvent;
+    record.payload = payload;
+    batch.records.push_back(record);
+  }
+  return batch;
+}
+
+std::string HelloBytes(const std::vector<spool::Claim>& claims) {
+  return *uploader::EncodeHello({"test", claims});
+}
+
+std::string BatchBytes(char name, Sequence sequence) {
+  return *uploader::EncodeBatch(BatchOf(name, sequence, {"payload"}));
+}
+
+class ReceiverSession : public testing::Test {
+ protected:
+  void TearDown() override {
+    store_.Release();
+    if (service_) service_->Stop();
+    if (listening_.server) listening_.server->Shutdown(std::chrono::system_clock::now());
+    listening_.server.reset();
+    service_.reset();
+    queue_.reset();
+  }
+
+  void Start(ServiceOptions options = {}) {
+    options.session.receiver = *ReceiverId::FromBytes(std::string(16, 'r'));
+    options.session.receiver_name = "receiver";
+    queue_ = std::make_unique<StoreQueue>(store_.Functions(), StoreQueueOptions());
+    service_ = std::make_unique<Service>(std::move(options), *queue_, log_);
+    auto listening =
+        Listen({"127.0.0.1", 0}, {}, grpc::InsecureServerCredentials(), service_.get());
+    ASSERT_TRUE(listening) << listening.error().Message();
+    listening_ = *std::move(listening);
+  }
+
+  std::string target() const { return listening_.address.Text(); }
+
+  FakeStore store_;
+  spdlog::logger log_{"test", std::make_shared<spdlog::sinks::null_sink_mt>()};
+  std::unique_ptr<StoreQueue> queue_;
+  std::unique_ptr<Service> service_;
+  Listening listening_;
+};
+
+TEST_F(ReceiverSession, WelcomesAcknowledgesAndRefuses) {
+  Start();
+  const auto transport = MakeTransport(Plaintext(target()));
+  transport->Open({ClaimOf('a'), ClaimOf('b', "clone", false)});
+  const auto welcome = test::Expect<Welcome>(*transport);
+  EXPECT_EQ(welcome.receiver, *ReceiverId::FromBytes(std::string(16, 'r')));
+  EXPECT_EQ(welcome.receiver_name, "receiver");
+  EXPECT_EQ(welcome.stored.size(), 2U);
+  EXPECT_EQ(welcome.conflicts, std::vector<SpoolId>{SpoolIdOf('b')});
+  EXPECT_EQ(welcome.window_bytes, std::uint64_t{4} << 20);
+  EXPECT_EQ(welcome.batch_bytes_max, uploader::kBatchBytesMax);
+
+  transport->Send(BatchOf('a', 1, {"x", "poison", "poison", "orphan", "y"}));
+  EXPECT_EQ(test::Expect<Ack>(*transport).ranges, spool::RangeSet({{1, 1}, {5, 5}}));
+  const auto poisonous = test::Expect<Refused>(*transport);
+  EXPECT_EQ(poisonous.ranges, spool::RangeSet({{2, 3}})) << "neighbours in one message";
+  EXPECT_EQ(poisonous.reason, RefuseReason::kPermanent);
+  EXPECT_EQ(poisonous.detail, "poisonous");
+  const auto orphan = test::Expect<Refused>(*transport);
+  EXPECT_EQ(orphan.ranges, spool::RangeSet({{4, 4}}));
+  EXPECT_EQ(orphan.reason, RefuseReason::kMissingObject);
+  EXPECT_EQ(orphan.missing_objects, std::vector<ObjectId>{FakeStore::TestObject()});
+}
+
+TEST_F(ReceiverSession, AsksToRetryWhileTheDiskIsFull) {
+  Start();
+  const auto transport = MakeTransport(Plaintext(target()));
+  transport->Open({ClaimOf('a')});
+  test::Expect<Welcome>(*transport);
+  store_.Fail(Error{ErrorCode::kEvict, "spool.db", "no space left on device"});
+  transport->Send(BatchOf('a', 7, {"x", "y"}));
+  const auto refused = test::Expect<Refused>(*transport);
+  EXPECT_EQ(refused.reason, RefuseReason::kRetry);
+  EXPECT_EQ(refused.ranges, spool::RangeSet({{7, 8}}));
+  EXPECT_EQ(refused.retry_after, SessionOptions().retry_after);
+  EXPECT_THAT(refused.detail, HasSubstr("no space left"));
+
+  const auto newcomer = MakeTransport(Plaintext(target()));
+  newcomer->Open({ClaimOf('b')});
+  const auto closed = test::Expect<Closed>(*newcomer);
+  EXPECT_EQ(closed.reason, CloseReason::kUnreachable);
+  EXPECT_EQ(closed.retry_after, SessionOptions().retry_after);
+
+  store_.Fail(std::nullopt);
+  transport->Send(BatchOf('a', 7, {"x", "y"}));
+  EXPECT_EQ(test::Expect<Ack>(*transport).ranges, spool::RangeSet({{7, 8}}));
+}
+
+TEST_F(ReceiverSession, SendsHeartbeatsWhileItWorks) {
+  ServiceOptions options;
+  options.tick = std::chrono::milliseconds(10);
+  Start(std::move(options));
+  const auto transport = MakeTransport(Plaintext(target()));
+  transport->Open({ClaimOf('a')});
+  test::Expect<Welcome>(*transport);
+  store_.Hold();
+  transport->Send(BatchOf('a', 1, {"x"}));
+  test::Expect<Heartbeat>(*transport);
+  test::Expect<Heartbeat>(*transport);
+  store_.Release();
+  for (;;) {  // as many heartbeats as were on their way
+    const auto event = transport->Wait(test::Patience());
+    ASSERT_TRUE(event);
+    if (std::holds_alternative<Heartbeat>(*event)) continue;
+    ASSERT_TRUE(std::holds_alternative<Ack>(*event));
+    break;
+  }
+}
+
+TEST_F(ReceiverSession, ReadsNoFurtherThanItsWindow) {
+  ServiceOptions options;
+  options.tick = std::chrono::milliseconds(10);
+  options.session.window_bytes = 100'000;
+  Start(std::move(options));
+  const auto transport = MakeTransport(Plaintext(target()));
+  transport->Open({ClaimOf('a')});
+  test::Expect<Welcome>(*transport);
+  store_.Hold();
+  for (Sequence n = 1; n <= 20; ++n) {
+    transport->Send(BatchOf('a', n, {std::string(40'000, 'x')}));
+  }
+  // Time enough for all of it to arrive, if it were read.
+  for (int i = 0; i < 20; ++i) test::Expect<Heartbeat>(*transport);
+  store_.Release();
+  spool::RangeSet acknowledged;
+  while (acknowledged.count() < 20) {
+    const auto event = transport->Wait(test::Patience());
+    ASSERT_TRUE(event);
+    if (const auto* ack = std::get_if<Ack>(&*event)) acknowledged.Add(ack->ranges);
+  }
+  // Two fill the window all but, the third goes over it.
+  EXPECT_LE(store_.largest_group(), 3U);
+}
+
+TEST_F(ReceiverSession, RefusesTheBatchesOfAForeignSpoolIdOnly) {
+  Start();
+  const auto transport = MakeTransport(Plaintext(target()));
+  transport->Open({ClaimOf('a'), ClaimOf('f', "foreign", false)});
+  EXPECT_EQ(test::Expect<Welcome>(*transport).stored.size(), 1U);
+  transport->Send(BatchOf('f', 1, {"x"}));
+  const auto refused = test::Expect<Refused>(*transport);
+  EXPECT_EQ(refused.spool_id, SpoolIdOf('f'));
+  EXPECT_EQ(refused.reason, RefuseReason::kPermanent);
+  EXPECT_THAT(refused.detail, HasSubstr("another principal"));
+  transport->Send(BatchOf('a', 1, {"x"}));
+  test::Expect<Ack>(*transport);
+}
+
+TEST_F(ReceiverSession, DeniesAForeignCurrentSpoolId) {
+  Start();
+  const auto transport = MakeTransport(Plaintext(target()));
+  transport->Open({ClaimOf('f', "foreign"), ClaimOf('a', "host", false)});
+  const auto closed = test::Expect<Closed>(*transport);
+  EXPECT_EQ(closed.reason, CloseReason::kUnauthenticated);
+  EXPECT_THAT(closed.detail, HasSubstr("another principal"));
+}
+
+// --- Clients that break the protocol -------------------------------------------------------------
+
+TEST_F(ReceiverSession, EndsABatchWithoutHello) {
+  Start();
+  RawClient client(target());
+  client.Write(BatchBytes('a', 1));
+  const auto status = client.Finish();
+  EXPECT_EQ(status.error_code(), StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(status.error_message(), HasSubstr("before Hello"));
+}
+
+TEST_F(ReceiverSession, EndsASecondHello) {
+  Start();
+  RawClient client(target());
+  client.Write(HelloBytes({ClaimOf('a')}));
+  ASSERT_TRUE(client.Read<Welcome>());
+  client.Write(HelloBytes({ClaimOf('a')}));
+  const auto status = client.Finish();
+  EXPECT_EQ(status.error_code(), StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(status.error_message(), HasSubstr("second Hello"));
+}
+
+TEST_F(ReceiverSession, EndsWhatIsNoMessage) {
+  Start();
+  for (const std::string& bytes : {std::string("\xFF\xFF"), std::string()}) {
+    RawClient client(target());
+    client.Write(bytes);
+    EXPECT_EQ(client.Finish().error_code(), StatusCode::INVALID_ARGUMENT);
+  }
+}
+
+TEST_F(ReceiverSession, EndsAMessageBeyondTheLimit) {
+  Start();
+  RawClient client(target());
+  client.Write(std::string(uploader::kClientMessageBytesMax + 1, 'x'));
+  EXPECT_EQ(client.Finish().error_code(), StatusCode::RESOURCE_EXHAUSTED);
+}
+
+TEST_F(ReceiverSession, EndsABatchThatTheHelloDidNotClaim) {
+  Start();
+  RawClient client(target());
+  client.Write(HelloBytes({ClaimOf('a')}));
+  ASSERT_TRUE(client.Read<Welcome>());
+  client.Write(BatchBytes('b', 1));
+  const auto status = client.Finish();
+  EXPECT_EQ(status.error_code(), StatusCode::FAILED_PRECONDITION);
+  EXPECT_THAT(status.error_message(), HasSubstr(SpoolIdOf('b').Hex()));
+}
+
+TEST_F(ReceiverSession, RefusesAMalformedBatchAndGoesOn) {
+  Start();
+  RawClient client(target());
+  client.Write(HelloBytes({ClaimOf('a')}));
+  ASSERT_TRUE(client.Read<Welcome>());
+  v1::ClientMessage message;
+  ASSERT_TRUE(message.ParseFromString(BatchBytes('a', 1)));
+  message.mutable_batch()->mutable_records(0)->set_encoding(9);
+  client.Write(message.SerializeAsString());
+  const auto refused = client.Read<Refused>();
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(refused->reason, RefuseReason::kPermanent);
+  EXPECT_EQ(refused->ranges, spool::RangeSet({{1, 1}}));
+  client.Write(BatchBytes('a', 1));
+  EXPECT_TRUE(client.Read<Ack>());
+}
+
+TEST_F(ReceiverSession, AnswersEverythingBeforeItEndsAStream) {
+  Start();
+  RawClient client(target());
+  client.Write(HelloBytes({ClaimOf('a')}));
+  ASSERT_TRUE(client.Read<Welcome>());
+  store_.Hold();
+  client.Write(BatchBytes('a', 1));
+  client.Write(BatchBytes('a', 2));
+  client.WritesDone();
+  store_.Release();
+  EXPECT_TRUE(client.Read<Ack>());
+  EXPECT_TRUE(client.Read<Ack>());
+  EXPECT_TRUE(client.Finish().ok());
+}
+
+TEST_F(ReceiverSession, EndsAClientThatSaysNothing) {
+  ServiceOptions options;
+  options.tick = std::chrono::milliseconds(5);
+  options.session.hello_ticks_max = 3;
+  Start(std::move(options));
+  RawClient client(target());
+  EXPECT_EQ(client.Finish().error_code(), StatusCode::DEADLINE_EXCEEDED);
+}
+
+TEST_F(ReceiverSession, TakesSoManySessionsAndNoMore) {
+  ServiceOptions options;
+  options.sessions_max = 2;
+  Start(std::move(options));
+  auto first = MakeTransport(Plaintext(target()));
+  const auto second = MakeTransport(Plaintext(target()));
+  const auto third = MakeTransport(Plaintext(target()));
+  first->Open({ClaimOf('a')});
+  test::Expect<Welcome>(*first);
+  second->Open({ClaimOf('b')});
+  test::Expect<Welcome>(*second);
+  third->Open({ClaimOf('c')});
+  const auto closed = test::Expect<Closed>(*third);
+  EXPECT_EQ(closed.reason, CloseReason::kOverloaded);
+  EXPECT_EQ(closed.retry_after, ServiceOptions().full_retry_after);
+  first.reset();
+  while (service_->session_count() > 1) std::this_thread::yield();
+  third->Open({ClaimOf('c')});
+  test::Expect<Welcome>(*third);
+}
+
+TEST_F(ReceiverSession, OutlivesItsClientWhileTheStoreIsBusy) {
+  Start();
+  {
+    const auto transport = MakeTransport(Plaintext(target()));
+    transport->Open({ClaimOf('a')});
+    test::Expect<Welcome>(*transport);
+    store_.Hold();
+    transport->Send(BatchOf('a', 1, {"x"}));
+    transport->Send(BatchOf('a', 2, {"x"}));
+    while (transport->Wait(std::chrono::steady_clock::now() + std::chrono::milliseconds(20))) {
+    }
+  }
+  while (service_->session_count() > 0) std::this_thread::yield();
+  store_.Release();  // the answers have nowhere to go, and nothing breaks
+  const auto transport = MakeTransport(Plaintext(target()));
+  transport->Open({ClaimOf('a')});
+  test::Expect<Welcome>(*transport);
+}
+
+TEST_F(ReceiverSession, StopsWithSessionsOpen) {
+  Start();
+  const auto transport = MakeTransport(Plaintext(target()));
+  transport->Open({ClaimOf('a')});
+  test::Expect<Welcome>(*transport);
+  service_->Stop();
+  const auto closed = test::Expect<Closed>(*transport);
+  EXPECT_EQ(closed.reason, CloseReason::kUnreachable);
+  EXPECT_THAT(closed.detail, HasSubstr("stopping"));
+  transport->Open({ClaimOf('a')});
+  EXPECT_THAT(test::Expect<Closed>(*transport).detail, HasSubstr("stopping"));
+}
+
+}  // namespace
+}  // namespace doagent::receiver

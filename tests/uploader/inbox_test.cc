@@ -1,0 +1,211 @@
+// The uploader against the inbox that the receiver program stores with: what one refuses and the
+// other does about it fit together.
+
+#include "spool/inbox.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <random>
+
+#include "spool/check.h"
+#include "spool/reader.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/upload_world.h"
+
+namespace doagent::test {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::minutes;
+using testing::IsEmpty;
+using uploader::CloseReason;
+using uploader::RefuseReason;
+
+RefuseReason ReasonOf(spool::Refusal refusal) {
+  switch (refusal) {
+    case spool::Refusal::kPermanent: return RefuseReason::kPermanent;
+    case spool::Refusal::kRetry: return RefuseReason::kRetry;
+    case spool::Refusal::kMissingObject: return RefuseReason::kMissingObject;
+    case spool::Refusal::kEpochConflict: return RefuseReason::kEpochConflict;
+  }
+  return RefuseReason::kPermanent;
+}
+
+class InboxReceiver final : public ReceiverEnd {
+ public:
+  InboxReceiver() { Reopen(); }
+
+  void Reopen() {
+    inbox_.reset();
+    const auto random = std::make_shared<std::mt19937_64>(5);
+    auto opened =
+        spool::Inbox::Open({.path = folder_ / "inbox.db", .program = "test", .random = [random] {
+                              return (*random)();
+                            }});
+    DOAGENT_CHECK(opened.has_value());
+    inbox_ = *std::move(opened);
+  }
+
+  uploader::Welcome Register(const std::vector<spool::Claim>& claims) override {
+    uploader::Welcome welcome;
+    welcome.receiver = inbox_->receiver_id();
+    for (const auto& claim : claims) {
+      const auto stored = inbox_->Register({"host-1", false}, claim);
+      DOAGENT_CHECK(stored.has_value());
+      welcome.stored.push_back({claim.spool_id, stored->stored});
+      if (stored->conflict) welcome.conflicts.push_back(claim.spool_id);
+    }
+    return welcome;
+  }
+
+  std::vector<uploader::TransportEvent> Store(uploader::OutgoingBatch batch) override {
+    if (spoil != nullptr) spoil(batch);
+    const auto spool_id = batch.spool_id;
+    const auto outcomes =
+        inbox_->Store({{spool_id, std::move(batch.objects), std::move(batch.records)}});
+    DOAGENT_CHECK(outcomes.has_value());
+    std::vector<uploader::TransportEvent> answers;
+    const auto& outcome = outcomes->front();
+    if (!outcome.stored.empty()) answers.emplace_back(uploader::Ack{spool_id, outcome.stored});
+    for (const auto& refused : outcome.refused) {
+      answers.emplace_back(uploader::Refused{spool_id,
+                                             spool::RangeSet({refused.range}),
+                                             ReasonOf(refused.refusal),
+                                             refused.detail,
+                                             {},
+                                             refused.missing_objects});
+    }
+    return answers;
+  }
+
+  spool::OriginStatus StatusOf(const SpoolId& spool_id) const {
+    auto reader = spool::Reader::Open(folder_ / "inbox.db");
+    DOAGENT_CHECK(reader.has_value());
+    const auto status = (*reader)->Status();
+    DOAGENT_CHECK(status.has_value());
+    for (const auto& origin : status->origins) {
+      if (origin.spool_id == spool_id) return origin;
+    }
+    return {};
+  }
+
+  // What happens to a batch on its way.
+  std::function<void(uploader::OutgoingBatch&)> spoil;
+
+ private:
+  TempDir folder_{TempDir::Where::kMemory};
+  std::unique_ptr<spool::Inbox> inbox_;
+};
+
+struct InboxWorld {
+  InboxWorld() : world(WithReceiver(&receiver)) {}
+
+  static UploadWorld::Options WithReceiver(ReceiverEnd* end) {
+    UploadWorld::Options options;
+    options.receiver = end;
+    return options;
+  }
+
+  InboxReceiver receiver;
+  UploadWorld world;
+};
+
+TEST(UploadToInbox, StoresEverythingOnceAcrossCutsAndRestarts) {
+  InboxWorld both;
+  auto& world = both.world;
+  for (int round = 0; round < 5; ++round) {
+    world.Append(20);
+    world.After(std::chrono::milliseconds(20 * round + 30), [&] {
+      world.transport.Cut({CloseReason::kUnreachable, "cut", {}});
+    });
+    ASSERT_TRUE(world.RunUntilDrained(minutes(10)));
+    if (round == 2) both.receiver.Reopen();
+    if (round == 3) world.Restart(/*clean=*/false);
+  }
+  const auto origin = both.receiver.StatusOf(world.spool->spool_id());
+  EXPECT_EQ(origin.last_sequence, world.spool->head());
+  EXPECT_THAT(origin.missing, IsEmpty());
+  EXPECT_THAT(world.Parked(), IsEmpty());
+  EXPECT_THAT(world.transport.violations, IsEmpty());
+}
+
+TEST(UploadToInbox, SendsLostObjectsAgainLevelByLevel) {
+  InboxWorld both;
+  auto& world = both.world;
+  world.Append(20);
+  int batches = 0;
+  both.receiver.spoil = [&](uploader::OutgoingBatch& batch) {
+    if (batches++ == 0) batch.objects.clear();
+  };
+  ASSERT_TRUE(world.RunUntilDrained(minutes(10)));
+  EXPECT_THAT(both.receiver.StatusOf(world.spool->spool_id()).missing, IsEmpty());
+  EXPECT_THAT(world.Parked(), IsEmpty());
+}
+
+TEST(UploadToInbox, ADamagedRecordIsSetAsideAlone) {
+  InboxWorld both;
+  auto& world = both.world;
+  world.Append(20);
+  both.receiver.spoil = [](uploader::OutgoingBatch& batch) {
+    for (auto& record : batch.records) {
+      if (record.sequence == 7) record.payload.back() ^= 1;
+    }
+  };
+  ASSERT_TRUE(world.RunUntilDrained(minutes(10)));
+  const std::set<FakeReceiver::Name> expected = {{world.spool->spool_id(), 7}};
+  EXPECT_EQ(world.Parked(), expected);
+}
+
+TEST(UploadToInbox, ARollbackContinuesUnderANewName) {
+  InboxWorld both;
+  auto& world = both.world;
+  world.Append(20);
+  ASSERT_TRUE(world.RunUntilDrained(minutes(1)));
+  world.TakeImage();
+  const auto first_id = world.spool->spool_id();
+  world.Append(30);
+  ASSERT_TRUE(world.RunUntilDrained(minutes(1)));
+  const auto first_head = world.spool->head();
+
+  world.RestoreImage();
+  world.Append(10);
+  ASSERT_TRUE(world.RunUntilDrained(hours(1)));
+  EXPECT_NE(world.spool->spool_id(), first_id);
+  EXPECT_EQ(both.receiver.StatusOf(first_id).last_sequence, first_head);
+  const auto second = both.receiver.StatusOf(world.spool->spool_id());
+  EXPECT_EQ(second.first_sequence, 22U);
+  EXPECT_EQ(second.last_sequence, world.spool->head());
+  EXPECT_THAT(second.missing, IsEmpty());
+  EXPECT_THAT(world.Parked(), IsEmpty());
+}
+
+TEST(UploadToInbox, TwoOpeningsSinceARollbackLoseNothing) {
+  InboxWorld both;
+  auto& world = both.world;
+  world.Append(20);
+  ASSERT_TRUE(world.RunUntilDrained(minutes(1)));
+  world.TakeImage();
+  world.Append(30);
+  ASSERT_TRUE(world.RunUntilDrained(minutes(1)));
+  world.transport.reachable = false;
+  world.RestoreImage();
+  const auto first_id = world.spool->spool_id();
+  world.Append(5);
+  world.Restart();
+  world.Append(5);
+  world.transport.reachable = true;
+  ASSERT_TRUE(world.RunUntilDrained(hours(2)));
+  std::size_t under_old_name = 0;
+  for (const auto& [spool_id, record] : world.Records()) {
+    under_old_name += spool_id == first_id && record.sequence > 21 ? 1 : 0;
+  }
+  EXPECT_EQ(world.Parked().size(), under_old_name);
+  EXPECT_THAT(both.receiver.StatusOf(world.spool->spool_id()).missing, IsEmpty());
+}
+
+}  // namespace
+}  // namespace doagent::test

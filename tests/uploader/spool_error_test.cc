@@ -1,0 +1,70 @@
+// The uploader on a spool that fails or is damaged.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "spool/sqlite.h"
+#include "tests/support/upload_world.h"
+
+namespace doagent::test {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::minutes;
+using std::chrono::seconds;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using uploader::CloseReason;
+using uploader::State;
+
+// Changes the spool's file behind its back, as another connection.
+void Execute(UploadWorld& world, const std::string& sql) {
+  auto database = spool::Database::Open(world.spool->path(), spool::Database::Mode::kReadWrite);
+  ASSERT_TRUE(database.has_value());
+  ASSERT_TRUE((*database)->Execute(sql).has_value());
+}
+
+TEST(SpoolError, IsSurvivedAndShown) {
+  UploadWorld world;
+  world.Append(5);
+  ASSERT_TRUE(world.RunUntilDrained(minutes(1)));
+  world.transport.Cut({CloseReason::kUnreachable, "cut", {}});
+  world.Run(seconds(0));
+  world.Append(20);
+  Execute(world, "ALTER TABLE objects RENAME TO elsewhere");
+  const auto steps = world.steps;
+  world.Run(hours(6));
+  EXPECT_EQ(world.status().state, State::kStreaming);
+  EXPECT_THAT(world.status().spool_error, HasSubstr("objects"));
+  EXPECT_FALSE(world.status().drained);
+  EXPECT_LT(world.steps - steps, 6U * 60);
+
+  Execute(world, "ALTER TABLE elsewhere RENAME TO objects");
+  ASSERT_TRUE(world.RunUntilDrained(minutes(6)));
+  EXPECT_THAT(world.Parked(), IsEmpty());
+  EXPECT_EQ(world.status().spool_error, "");
+  EXPECT_THAT(world.Check(), IsEmpty());
+}
+
+TEST(SpoolError, RecordsWhoseObjectsAreDamagedDoNotHoldUpOthers) {
+  UploadWorld world;
+  ASSERT_TRUE(world.RunUntilDrained(minutes(1)));
+  world.transport.Cut({CloseReason::kUnreachable, "cut", {}});
+  world.Run(seconds(0));
+  world.Append(20);
+  Execute(world,
+          "UPDATE objects SET payload = x'00' WHERE number = (SELECT max(number) FROM objects)");
+  Execute(world, "DELETE FROM object_copies");
+  ASSERT_TRUE(world.RunUntilDrained(minutes(6)));
+  // key_interval 4: the last key set is that of the last four rows.
+  EXPECT_EQ(world.Parked().size(), 4U);
+  EXPECT_THAT(world.Notices(), HasSubstr("is damaged, and so is its copy"));
+  EXPECT_THAT(world.Check(), IsEmpty());
+}
+
+}  // namespace
+}  // namespace doagent::test

@@ -1,0 +1,8 @@
+// The programs' version, as --version prints it and spools name it.
+#pragma once
+
+namespace doagent::cli {
+
+inline constexpr const char* kVersion = "0.1.0";  // that of project() in CMakeLists.txt
+
+}  // namespace doagent::cli

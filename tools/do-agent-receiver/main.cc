@@ -1,0 +1,72 @@
+// do-agent-receiver: the reference endpoint of docs/protocol.md.
+
+#include <pthread.h>
+#include <signal.h>
+
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <iostream>
+#include <random>
+
+#include "tools/cli/logging.h"
+#include "tools/do-agent-receiver/options.h"
+#include "tools/do-agent-receiver/receiver.h"
+#include "uploader/grpc_process.h"
+
+namespace {
+
+using doagent::receiver::ExitStatus;
+
+// Seen by sigwait alone. REQUIRES that no other thread has been started.
+sigset_t BlockStopSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  return signals;
+}
+
+std::uint64_t Random() {
+  std::random_device device;  // the kernel's
+  return (std::uint64_t{device()} << 32) | device();
+}
+
+ExitStatus Run(int argc, char** argv) {
+  const sigset_t stop_signals = BlockStopSignals();
+  ExitStatus status = ExitStatus::kDone;
+  const auto options =
+      doagent::receiver::ParseCommandLine(argc, argv, std::cout, std::cerr, &status);
+  if (!options) return status;
+
+  doagent::uploader::SilenceGrpc();
+  const auto log =
+      doagent::cli::MakeStderrLogger("do-agent-receiver", options->log_level,
+                                     doagent::cli::StyleForStderr(std::getenv("JOURNAL_STREAM")));
+  const auto receiver = doagent::receiver::Receiver::Start(*options, Random, *log);
+  if (!receiver) {
+    std::cerr << "do-agent-receiver: " << receiver.error().Message() << "\n";
+    const bool settings = receiver.error().code == doagent::ErrorCode::kRefuse;
+    return settings ? ExitStatus::kUsage : ExitStatus::kWorld;
+  }
+  std::cout << "listening on " << (*receiver)->address().Text() << std::endl;
+
+  int signal = 0;
+  sigwait(&stop_signals, &signal);
+  log->info("stopping: {}", signal == SIGINT ? "SIGINT" : "SIGTERM");
+  (*receiver)->Stop();
+  return ExitStatus::kDone;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return static_cast<int>(Run(argc, argv));
+  } catch (const std::exception& error) {  // a library's: our code does not throw
+    std::fprintf(stderr, "do-agent-receiver: %s\n", error.what());
+    return static_cast<int>(ExitStatus::kWorld);
+  }
+}

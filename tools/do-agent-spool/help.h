@@ -1,0 +1,53 @@
+// What --help says.
+#pragma once
+
+namespace doagent::spool_tool {
+
+struct Help {
+  const char* name;
+  const char* summary;
+  const char* formats;
+  const char* examples;
+};
+
+inline constexpr const char* kSummary =
+    "Looks into spools of do-agent and do-agent-receiver: running, stopped or copied. Reading "
+    "changes nothing and never stands in the owner's way.";
+
+inline constexpr const char* kExamples =
+    "Examples:\n"
+    "  do-agent-spool status --spool /var/lib/do-agent/spool.db\n"
+    "  do-agent-spool dump --spool spool.db --from -1h --match 'node_load1'\n"
+    "  do-agent-spool dump --help\n"
+    "\n"
+    "Exit status: 0 done; 1 damaged records were left out; 2 wrong usage; 3 a file cannot be read "
+    "or\nwritten.";
+
+inline constexpr Help kStatusHelp = {
+    "status", "What the spool holds, and how its delivery stands", "text, or json: one object",
+    "Examples:\n"
+    "  do-agent-spool status --spool /var/lib/do-agent/spool.db\n"
+    "  do-agent-spool status --spool spool.db --watch --interval 5s\n"
+    "  do-agent-spool status --spool spool.db --format json | jq '.origins[].pending_records'"};
+
+inline constexpr Help kDumpHelp = {
+    "dump", "Records in the order of their numbers, or any selection of them",
+    "text; json: an object a line; csv: a line a sample; openmetrics: for promtool",
+    "Examples:\n"
+    "  do-agent-spool dump --spool spool.db --from -10m\n"
+    "  do-agent-spool dump --spool spool.db --match "
+    "'node_cpu_seconds_total{mode=~\"user|system\"}'\n"
+    "  do-agent-spool dump --spool spool.db --follow --format json\n"
+    "  do-agent-spool dump --spool spool.db --from 2026-01-01T00:00:00Z --format csv --output "
+    "january.csv\n"
+    "  do-agent-spool dump --spool spool.db --format openmetrics --output history.om &&\n"
+    "    promtool tsdb create-blocks-from openmetrics history.om data/"};
+
+inline constexpr Help kParkedHelp = {
+    "parked", "Records that a receiver refused for good, with its reasons",
+    "text, or json: an object a line",
+    "Examples:\n"
+    "  do-agent-spool parked --spool /var/lib/do-agent/spool.db\n"
+    "  do-agent-spool parked --spool /var/lib/do-agent/spool.db --retry"};
+
+}  // namespace doagent::spool_tool

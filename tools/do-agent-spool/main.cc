@@ -1,0 +1,29 @@
+// do-agent-spool: everything about a spool, live or not.
+
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <exception>
+
+#include "spool/time.h"
+#include "tools/do-agent-spool/command_line.h"
+
+int main(int argc, char** argv) {
+  using doagent::spool_tool::Environment;
+  using doagent::spool_tool::ExitStatus;
+  std::signal(SIGPIPE, SIG_IGN);  // a reader that goes away, such as head, shows in write
+  Environment environment;
+  environment.out = STDOUT_FILENO;
+  environment.out_is_terminal = ::isatty(STDOUT_FILENO) == 1;
+  environment.now = [] {
+    return std::chrono::time_point_cast<doagent::Nanoseconds>(std::chrono::system_clock::now());
+  };
+  try {
+    return static_cast<int>(doagent::spool_tool::Run(argc, argv, environment));
+  } catch (const std::exception& error) {  // a library's: our code does not throw
+    std::fprintf(stderr, "do-agent-spool: %s\n", error.what());
+    return static_cast<int>(ExitStatus::kWorld);
+  }
+}

@@ -1,0 +1,21 @@
+// do-agent: collects what this host does, keeps it, delivers it.
+
+#include <csignal>
+#include <cstdio>
+#include <exception>
+
+#include "tools/do-agent/program.h"
+#include "uploader/grpc_process.h"
+
+int main(int argc, char** argv) {
+  using doagent::agent::ExitStatus;
+  std::signal(SIGPIPE, SIG_IGN);  // a reader that goes away, such as head, shows in write
+  try {
+    doagent::uploader::SilenceGrpc();
+    return static_cast<int>(doagent::agent::RunProgram(
+        {.arguments = {argv + 1, argv + argc}, .environment = doagent::cli::ProcessEnvironment()}));
+  } catch (const std::exception& error) {  // a library's: our code does not throw
+    std::fprintf(stderr, "do-agent: %s\n", error.what());
+    return static_cast<int>(ExitStatus::kWorld);
+  }
+}

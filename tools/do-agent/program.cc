@@ -1,0 +1,116 @@
+#include "tools/do-agent/program.h"
+
+#include <unistd.h>
+
+#include <cstdlib>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+
+#include "collector/collector.h"
+#include "collector/host.h"
+#include "tools/cli/command_line.h"
+#include "tools/cli/logging.h"
+#include "tools/cli/output.h"
+#include "tools/cli/sample_format.h"
+#include "tools/do-agent/check_command.h"
+#include "tools/do-agent/check_settings.h"
+#include "tools/do-agent/clock.h"
+#include "tools/do-agent/collect_command.h"
+#include "tools/do-agent/run_command.h"
+#include "tools/do-agent/setting_table.h"
+#include "tools/do-agent/settings.h"
+#include "tools/do-agent/stop_signals.h"
+
+namespace doagent::agent {
+namespace {
+
+// One line on stderr; a message may quote a file or another machine, so no control characters.
+void Complain(const std::string& message) {
+  std::string line = "do-agent: ";
+  cli::AppendPrintable(message, line);
+  line += '\n';
+  std::fputs(line.c_str(), stderr);
+}
+
+ExitStatus Complain(ExitStatus status, const Error& error) {
+  Complain(error.Message());
+  return status;
+}
+
+ExitStatus Print(const std::string& text, ExitStatus status) {
+  cli::Output output(STDOUT_FILENO, "standard output");
+  output.text() = text;
+  const auto open = output.Flush();
+  return open ? status : Complain(ExitStatus::kWorld, open.error());
+}
+
+Machine ThisMachine(std::vector<collector::CollectorInfo> collectors) {
+  Machine machine{std::move(collectors), MonotonicNow, 100};
+  const long user_hz = ::sysconf(_SC_CLK_TCK);
+  if (user_hz > 0) machine.user_hz = static_cast<std::uint32_t>(user_hz);
+  return machine;
+}
+
+ExitStatus RunCheck(const cli::Values& values, const Machine& machine) {
+  auto outcome = Check(AgentSettingTable(machine.collectors), values, machine);
+  if (!outcome) return Complain(ExitStatus::kUsage, outcome.error());
+  const bool usable = outcome->findings.errors.empty();
+  const ExitStatus status = Print(outcome->out, usable ? ExitStatus::kDone : ExitStatus::kUsage);
+  for (const std::string& warning : outcome->findings.warnings) Complain("warning: " + warning);
+  for (const Error& error : outcome->findings.errors) Complain(error.Message());
+  return status;
+}
+
+ExitStatus RunCollect(const cli::Values& values, const AgentSettings& settings) {
+  const auto own = ToCollectSettings(values);
+  if (!own) return Complain(ExitStatus::kUsage, own.error());
+  const auto boot_id = collector::ReadBootId(settings.collector.procfs);
+  if (!boot_id) return Complain(ExitStatus::kWorld, boot_id.error());
+  // A single snapshot may be interrupted in the ordinary way.
+  std::optional<StopSignals> signals;
+  if (own->count > 1) signals.emplace();
+  CollectEnvironment environment;
+  environment.boot_id = *boot_id;
+  environment.wall_now = [] { return ReadClocks().wall; };
+  environment.monotonic_now = MonotonicNow;
+  environment.stop_asked_until = [&signals](MonoTime deadline) {
+    return signals->WaitUntil(deadline) != nullptr;
+  };
+  return static_cast<ExitStatus>(Collect(*own, settings.collector, environment));
+}
+
+ExitStatus RunDaemon(const cli::Values& values, const AgentSettings& settings) {
+  StopSignals signals;  // first of all: a collector may have threads
+  const Findings findings = CheckSettings(settings, values);
+  if (!findings.errors.empty()) return Complain(ExitStatus::kUsage, findings.errors.front());
+  const auto log = cli::MakeStderrLogger("do-agent", settings.log_level,
+                                         cli::StyleForStderr(std::getenv("JOURNAL_STREAM")));
+  for (const std::string& warning : findings.warnings) log->warn(warning);
+  const auto ran = Run(settings, signals, *log);
+  return ran ? ExitStatus::kDone : Complain(ExitStatus::kWorld, ran.error());
+}
+
+}  // namespace
+
+ExitStatus RunProgram(const ProgramInput& input) {
+  const Machine machine = ThisMachine(collector::AvailableCollectors());
+  const auto parsed = cli::ParseCommandLine(AgentProgram(machine.collectors), input.arguments);
+  if (!parsed) return Complain(ExitStatus::kUsage, parsed.error());
+  if (const auto* answer = std::get_if<cli::Answer>(&*parsed)) {
+    return Print(answer->text, ExitStatus::kDone);
+  }
+  const auto& invocation = std::get<cli::Invocation>(*parsed);
+
+  const auto values = LoadValues(AllSettings(machine.collectors), invocation.values,
+                                 input.environment, input.default_config);
+  if (!values) return Complain(ExitStatus::kUsage, values.error());
+  if (invocation.command == "check") return RunCheck(*values, machine);
+  const auto settings = ToAgentSettings(*values, machine);
+  if (!settings) return Complain(ExitStatus::kUsage, settings.error());
+  return invocation.command == "collect" ? RunCollect(*values, *settings)
+                                         : RunDaemon(*values, *settings);
+}
+
+}  // namespace doagent::agent

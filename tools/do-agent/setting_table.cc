@@ -1,0 +1,286 @@
+#include "tools/do-agent/setting_table.h"
+
+#include <string>
+#include <utility>
+
+#include "tools/cli/version.h"
+
+namespace doagent::agent {
+namespace {
+
+using cli::Setting;
+using cli::SettingKind;
+using cli::SettingScope;
+
+constexpr const char* kDelivery = "Delivery";
+constexpr const char* kHost = "This host";
+constexpr const char* kCollectors = "Collectors (RE2 patterns match anywhere unless anchored)";
+
+void Append(std::vector<Setting>& settings, std::vector<Setting> more) {
+  for (Setting& setting : more) settings.push_back(std::move(setting));
+}
+
+// What every command takes.
+std::vector<Setting> CommonSettings() {
+  return {{.key = "config",
+           .kind = SettingKind::kPath,
+           .value_name = "FILE",
+           .help = "TOML file with settings; /etc/do-agent/do-agent.toml is read if it exists",
+           .scope = SettingScope::kNotInFile}};
+}
+
+std::vector<Setting> KeepingSettings() {
+  return {{.key = "spool",
+           .kind = SettingKind::kPath,
+           .fallback = "/var/lib/do-agent/spool.db",
+           .value_name = "FILE",
+           .help = "Where snapshots are kept; its folder must exist"},
+          {.key = "interval",
+           .kind = SettingKind::kDuration,
+           .fallback = "10s",
+           .value_name = "DURATION",
+           .help = "Time from one snapshot to the next, from 50ms to 1h"},
+          {.key = "run_for",
+           .kind = SettingKind::kDuration,
+           .value_name = "DURATION",
+           .help = "Stop by itself after so long; not set: run until SIGTERM or SIGINT"},
+          {.key = "log_level",
+           .fallback = "info",
+           .value_name = "LEVEL",
+           .help = "What is logged: trace, debug, info, warning or error"}};
+}
+
+std::vector<Setting> DeliverySettingTable() {
+  return {{.key = "endpoint",
+           .kind = SettingKind::kList,
+           .value_name = "URL",
+           .help = "Receiver to deliver to: grpcs://host:port (TLS), or grpc://host:port to "
+                   "loopback; several: the first that answers. None: keep history only",
+           .group = kDelivery},
+          {.key = "token_file",
+           .kind = SettingKind::kPath,
+           .value_name = "FILE",
+           .help = "File with the bearer token that the receiver knows this host by",
+           .group = kDelivery},
+          {.key = "tls_ca",
+           .kind = SettingKind::kPath,
+           .value_name = "FILE",
+           .help = "Certificates to trust, in PEM; not set: the system's",
+           .group = kDelivery},
+          {.key = "tls_cert",
+           .kind = SettingKind::kPath,
+           .value_name = "FILE",
+           .help = "This host's certificate with its chain, in PEM; goes with --tls-key",
+           .group = kDelivery},
+          {.key = "tls_key",
+           .kind = SettingKind::kPath,
+           .value_name = "FILE",
+           .help = "The key of that certificate, in PEM",
+           .group = kDelivery},
+          {.key = "insecure",
+           .kind = SettingKind::kSwitch,
+           .fallback = "false",
+           .help = "Allow grpc:// (plaintext) to other machines than this one",
+           .group = kDelivery}};
+}
+
+std::vector<Setting> HostSettingTable() {
+  return {{.key = "hostname",
+           .value_name = "NAME",
+           .help = "Name of this host in the spool; not set: the kernel's",
+           .group = kHost},
+          {.key = "region",
+           .value_name = "NAME",
+           .help = "Region or site of this host",
+           .group = kHost},
+          {.key = "droplet_id",
+           .value_name = "ID",
+           .help = "Identity of this host; not set: its machine id",
+           .group = kHost}};
+}
+
+// How a switch stands by default, for its help.
+std::string OnOff(bool on, const std::string& off_flag) {
+  return on ? " (on; off: --" + off_flag + ")" : " (off)";
+}
+
+Setting OptionSetting(const std::string& collector, const collector::OptionInfo& option) {
+  const std::string flag = "collector." + collector + "." + option.name;
+  Setting setting{.key = OptionKey(collector, option.name),
+                  .fallback = option.default_value,
+                  .value_name = "TEXT",
+                  .help = option.description,
+                  .group = kCollectors,
+                  .flags = {flag}};
+  if (IsSwitch(option)) {
+    setting.kind = SettingKind::kSwitch;
+    setting.off_flag = "no-" + flag;
+    setting.help += OnOff(option.default_value == "true", setting.off_flag);
+  }
+  return setting;
+}
+
+std::vector<Setting> SourceSettings(const std::vector<collector::CollectorInfo>& collectors) {
+  std::vector<Setting> settings = {
+      {.key = "procfs",
+       .kind = SettingKind::kPath,
+       .fallback = "/proc",
+       .value_name = "DIR",
+       .help = "Where procfs is mounted",
+       .group = kCollectors,
+       .flags = {"procfs", "path.procfs"}},
+      {.key = "sysfs",
+       .kind = SettingKind::kPath,
+       .fallback = "/sys",
+       .value_name = "DIR",
+       .help = "Where sysfs is mounted",
+       .group = kCollectors,
+       .flags = {"sysfs", "path.sysfs"}},
+      {.key = "rootfs",
+       .kind = SettingKind::kPath,
+       .fallback = "/",
+       .value_name = "DIR",
+       .help = "Where the host's root file system is mounted",
+       .group = kCollectors,
+       .flags = {"rootfs", "path.rootfs"}},
+      {.key = "collectors",
+       .kind = SettingKind::kList,
+       .value_name = "NAMES",
+       .help = "Exactly these collectors, whatever the switches below say",
+       .group = kCollectors}};
+  for (const auto& collector : collectors) {
+    const std::string off = "no-collector." + collector.name;
+    settings.push_back({.key = EnabledKey(collector.name),
+                        .kind = SettingKind::kSwitch,
+                        .fallback = collector.enabled_by_default ? "true" : "false",
+                        .help = collector.description + OnOff(collector.enabled_by_default, off),
+                        .group = kCollectors,
+                        .flags = {"collector." + collector.name},
+                        .off_flag = off});
+    for (const auto& option : collector.options) {
+      settings.push_back(OptionSetting(collector.name, option));
+    }
+  }
+  return settings;
+}
+
+std::vector<Setting> CollectOnlySettings() {
+  return {{.key = "collect.format",
+           .fallback = "prometheus",
+           .value_name = "FORMAT",
+           .help = "prometheus (text exposition) or json (an object a line)",
+           .flags = {"format"},
+           .scope = SettingScope::kOnlyFlag},
+          {.key = "collect.count",
+           .fallback = "1",
+           .value_name = "NUMBER",
+           .help = "How many snapshots to print",
+           .flags = {"count"},
+           .scope = SettingScope::kOnlyFlag},
+          {.key = "collect.interval",
+           .kind = SettingKind::kDuration,
+           .fallback = "1s",
+           .value_name = "DURATION",
+           .help = "Time from one snapshot to the next",
+           .flags = {"interval"},
+           .scope = SettingScope::kOnlyFlag}};
+}
+
+std::vector<Setting> CheckOnlySettings() {
+  return {{.key = "check.format",
+           .fallback = "text",
+           .value_name = "FORMAT",
+           .help = "text (a table) or json (one object)",
+           .flags = {"format"},
+           .scope = SettingScope::kOnlyFlag}};
+}
+
+constexpr const char* kPrecedence =
+    "Settings can also stand in the file (--token-file is token_file there) and in variables\n"
+    "(DO_AGENT_TOKEN_FILE). A flag beats a variable, which beats the file.";
+
+}  // namespace
+
+bool IsSwitch(const collector::OptionInfo& option) {
+  return option.default_value == "true" || option.default_value == "false";
+}
+
+std::string EnabledKey(const std::string& collector) {
+  return "collector." + collector + ".enabled";
+}
+
+std::string OptionKey(const std::string& collector, const std::string& option) {
+  return "collector." + collector + "." + option;
+}
+
+std::vector<Setting> AgentSettingTable(const std::vector<collector::CollectorInfo>& collectors) {
+  std::vector<Setting> settings = CommonSettings();
+  Append(settings, KeepingSettings());
+  Append(settings, DeliverySettingTable());
+  Append(settings, HostSettingTable());
+  Append(settings, SourceSettings(collectors));
+  return settings;
+}
+
+std::vector<Setting> AllSettings(const std::vector<collector::CollectorInfo>& collectors) {
+  std::vector<Setting> settings = AgentSettingTable(collectors);
+  Append(settings, CollectOnlySettings());
+  Append(settings, CheckOnlySettings());
+  return settings;
+}
+
+cli::Program AgentProgram(const std::vector<collector::CollectorInfo>& collectors) {
+  cli::Command run{.name = "run",
+                   .help =
+                       "Takes a snapshot of this host every interval, stores it durably, and "
+                       "delivers it to a receiver if there is one",
+                   .examples = std::string("Examples:\n"
+                                           "  do-agent run --spool ./spool.db --interval 1s\n"
+                                           "  do-agent run --endpoint "
+                                           "grpcs://metrics.example:4317 --token-file "
+                                           "/etc/do-agent/token\n"
+                                           "  do-agent run --no-collector.diskstats "
+                                           "--collector.netdev.device-include='^eth'\n\n") +
+                               kPrecedence,
+                   .settings = AgentSettingTable(collectors)};
+  cli::Command collect{.name = "collect",
+                       .help = "Prints a snapshot of this host, and stores nothing",
+                       .examples =
+                           "Examples:\n"
+                           "  do-agent collect\n"
+                           "  do-agent collect --format json --count 3 --interval 500ms\n"
+                           "  do-agent collect --collectors meminfo,loadavg --procfs "
+                           "./copy/proc",
+                       .settings = CommonSettings()};
+  Append(collect.settings, CollectOnlySettings());
+  Append(collect.settings, SourceSettings(collectors));
+  cli::Command check{.name = "check",
+                     .help =
+                         "Checks the configuration that `run` would have with the same "
+                         "options, and prints each setting, its value and where it came from",
+                     .examples = std::string("Examples:\n"
+                                             "  do-agent check\n"
+                                             "  do-agent check --config ./do-agent.toml\n"
+                                             "  DO_AGENT_INTERVAL=5s do-agent check --format json "
+                                             "| jq '.settings[] | select(.source != "
+                                             "\"default\")'\n\n") +
+                                 kPrecedence +
+                                 "\n\nExit status: 0 usable; 2 not usable, and stderr says why.",
+                     .settings = AgentSettingTable(collectors)};
+  Append(check.settings, CheckOnlySettings());
+  return {.name = "do-agent",
+          .version = cli::kVersion,
+          .help =
+              "A host-metrics agent that never loses a sample: it stores every snapshot of "
+              "/proc and /sys durably before it sends it.",
+          .examples =
+              "Examples:\n"
+              "  do-agent collect\n"
+              "  do-agent run --spool ./spool.db --interval 1s\n"
+              "  do-agent check\n\n"
+              "Exit status: 0 done; 1 a check failed; 2 wrong usage or configuration; 3 a "
+              "file,\naddress or disk refused.",
+          .commands = {std::move(run), std::move(collect), std::move(check)}};
+}
+
+}  // namespace doagent::agent
