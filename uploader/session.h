@@ -109,7 +109,7 @@ class Session {
   Result<Progress> SendNext(MonoTime now, WallTime wall);
   Result<Progress> SendPending(MonoTime now);
   Result<Progress> Retry(RetryItem item, MonoTime now, WallTime wall);
-  Result<std::vector<spool::StoredRecord>> ReadAgain(const RetryItem& item, RetryItem& rest);
+  Result<std::vector<spool::StoredRecord>> ReadAgain(const RetryItem& item);
   Result<Progress> Split(const RetryItem& item, const std::vector<spool::StoredRecord>& records,
                          WallTime wall, MonoTime now);
   Result<void> Park(const SpoolId& spool_id, Sequence sequence, const std::string& reason,

@@ -72,43 +72,26 @@ Result<Session::Progress> Session::SendPending(MonoTime now) {
 }
 
 Result<Session::Progress> Session::Retry(RetryItem item, MonoTime now, WallTime wall) {
-  auto rest = item;
-  auto records = ReadAgain(item, rest);
+  auto records = ReadAgain(item);
   if (!records.has_value()) {
     retries_.PushNext(std::move(item));
     return Fail(std::move(records).error());
   }
-  if (records->empty()) {
-    // Delivered, evicted or moved since: nothing there to offer, perhaps further on.
-    if (!rest.sequences.empty()) retries_.PushNext(std::move(rest));
-    return Progress::kDone;
-  }
-  item.sequences = SequencesOf(*records, 0, records->size());
-  if (!rest.sequences.empty()) retries_.PushNext(std::move(rest));
+  // What is more than one read or one batch takes is simply pending again.
+  LookAgain();
+  if (records->empty()) return Progress::kDone;  // delivered, evicted or moved since
   auto progress = item.split ? Split(item, *records, wall, now)
                              : Send(item, ObjectChoice::kAll, *std::move(records), now);
-  // What could not be done now stays where it was; what did not fit into the batch comes next.
   const bool done = progress.has_value() && *progress == Progress::kDone;
-  if (!done) {
-    retries_.PushNext(std::move(item));
-  } else if (!item.split) {
-    spool::RangeSet busy;
-    in_flight_.AddTo(item.spool_id, busy);
-    retries_.AddTo(item.spool_id, busy);
-    for (const auto& range : busy.ToVector()) item.sequences.Remove(range);
-    if (!item.sequences.empty()) retries_.PushNext(std::move(item));
-  }
+  if (!done) retries_.PushNext(std::move(item));
   return progress;
 }
 
-Result<std::vector<spool::StoredRecord>> Session::ReadAgain(const RetryItem& item,
-                                                            RetryItem& rest) {
+Result<std::vector<spool::StoredRecord>> Session::ReadAgain(const RetryItem& item) {
   DOAGENT_CHECK(!item.sequences.empty());
-  const spool::SequenceRange range{item.sequences.first(), item.sequences.last()};
-  DOAGENT_ASSIGN(auto read, spool_.Read(item.spool_id, range));
-  // A read has limits of its own, and brings what was delivered in between, too.
-  const Sequence end = read.records.empty() ? range.last : read.records.back().sequence;
-  rest.sequences.Remove({range.first, end});
+  DOAGENT_ASSIGN(auto read,
+                 spool_.Read(item.spool_id, {item.sequences.first(), item.sequences.last()}));
+  // It brings what was delivered or set aside in between, too.
   std::erase_if(read.records, [&item](const spool::StoredRecord& record) {
     return !item.sequences.Contains(record.sequence);
   });

@@ -138,10 +138,10 @@ TEST(Diskstats, Nonsense) {
 const std::string kNetHeader = "Inter-| Receive | Transmit\n face |bytes x|bytes x\n";
 
 TEST(NetDev, CurrentAndOldForm) {
-  const auto devices = Parsed<NetDev>(
-      ParseNetDev, kNetHeader +
-                       "  eth0: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n"
-                       "eth0:1:18446744073709551615 0 0 0 0 0 0 0 0 0 0 0 0 0 0 9\n");
+  const std::string text = kNetHeader +
+                           "  eth0: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n"
+                           "eth0:1:18446744073709551615 0 0 0 0 0 0 0 0 0 0 0 0 0 0 9\n";
+  const auto devices = Parsed<NetDev>(ParseNetDev, text);
   ASSERT_EQ(devices.size(), 2);
   EXPECT_EQ(devices[0].device, "eth0");
   EXPECT_THAT(devices[0].values,

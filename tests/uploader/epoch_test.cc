@@ -143,6 +143,25 @@ TEST(Epoch, TwoOpeningsSinceTheRollbackLoseNothing) {
   EXPECT_EQ(world.status().counters.epochs_started, 1U);
 }
 
+TEST(Epoch, AConflictAboutAnEarlierOpeningsRecordSetsThatRecordAside) {
+  UploadWorld world;
+  world.Append(10);
+  world.Restart();
+  world.Append(10);
+  const auto spool_id = world.spool->spool_id();
+  // After the Welcome and before the first batch.
+  world.After(std::chrono::milliseconds(50), [&] {
+    auto& origin = world.receiver.storage.origins[spool_id];
+    origin.records[5] = {4711, 4711};
+    origin.sequences.Add({5, 5});
+  });
+  ASSERT_TRUE(world.RunUntilDrained(minutes(5)));
+  const std::set<FakeReceiver::Name> expected = {{spool_id, 5}};
+  EXPECT_EQ(world.Parked(), expected);
+  EXPECT_EQ(world.status().counters.epochs_started, 0U);
+  EXPECT_EQ(world.spool->spool_id(), spool_id);
+}
+
 TEST(Epoch, AReceiverThatSeesConflictsEverywhereMakesNoFloodOfNames) {
   UploadWorld world;
   world.Append(20);

@@ -170,6 +170,19 @@ TEST(Refusal, WhatIsAcknowledgedWhileItWaitsIsNotSentAgain) {
   EXPECT_TRUE(world.RunUntilDrained(seconds(1)));
 }
 
+TEST(Refusal, OneAnswerDoesNotSetAsideMoreThanAHundred) {
+  UploadWorld world;
+  ASSERT_TRUE(world.RunUntilDrained(minutes(1)));
+  world.transport.latency = seconds(20);
+  world.Run(seconds(15), milliseconds(100));  // a hundred and fifty batches of one record
+  uploader::Refused refused;
+  refused.spool_id = world.spool->spool_id();
+  refused.ranges = spool::RangeSet({{1, 1'000}});
+  world.transport.Say(refused);
+  world.Run(milliseconds(1));
+  EXPECT_EQ(world.status().counters.records_parked, 100U);
+}
+
 TEST(Refusal, ForNowMeansAgainAfterTheTimeNamed) {
   UploadWorld world;
   ASSERT_TRUE(world.RunUntilDrained(minutes(1)));
@@ -189,6 +202,31 @@ TEST(Refusal, ForNowMeansAgainAfterTheTimeNamed) {
   EXPECT_LE(world.transport.sends.back() - refused_at, minutes(4));
   EXPECT_THAT(world.Check(), IsEmpty());
   EXPECT_THAT(world.Parked(), IsEmpty());
+}
+
+TEST(Refusal, ForNowIsNotBelievedToMeanForEver) {
+  UploadWorld::Options options;
+  options.uploader.claims_interval = hours(24);  // one session
+  UploadWorld world(options);
+  world.receiver.refuse_for_now = milliseconds(hours(1'000'000));
+  world.Append();
+  world.Run(minutes(1));
+  world.receiver.refuse_for_now.reset();
+  EXPECT_TRUE(world.RunUntilDrained(minutes(67)));
+}
+
+TEST(Refusal, WhatDoesNotFitIntoSmallerBatchesGoesInSeveral) {
+  UploadWorld world;
+  world.Append(100);
+  world.receiver.refuse_for_now = milliseconds(minutes(1));
+  world.Run(seconds(10));  // all in one batch, refused for now
+  world.receiver.refuse_for_now.reset();
+  EXPECT_EQ(world.receiver.batches, 1U);
+  world.After(seconds(20), [&] { world.transport.bytes_per_second = 1'000; });
+  world.Append(400);  // acknowledged slowly: batches shrink
+  world.Run(seconds(20));
+  ASSERT_TRUE(world.RunUntilDrained(hours(1)));
+  EXPECT_THAT(world.Check(), IsEmpty());
 }
 
 TEST(Refusal, ForNowWithoutATimeIsTriedMoreAndMoreRarely) {

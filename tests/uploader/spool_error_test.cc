@@ -44,6 +44,8 @@ TEST(SpoolError, IsSurvivedAndShown) {
   EXPECT_LT(world.steps - steps, 6U * 60);
 
   Execute(world, "ALTER TABLE elsewhere RENAME TO objects");
+  world.Append();
+  EXPECT_THAT(world.status().spool_error, HasSubstr("objects"));  // not tried before its time
   ASSERT_TRUE(world.RunUntilDrained(minutes(6)));
   EXPECT_THAT(world.Parked(), IsEmpty());
   EXPECT_EQ(world.status().spool_error, "");

@@ -119,6 +119,17 @@ TEST(Uploader, KeepsToItsOwnWindowAndBatchLimit) {
   EXPECT_LE(world.transport.batch_bytes_seen_max, 5'000U);
 }
 
+TEST(Uploader, WaitsWhenNotEvenOneRecordFitsIntoTheRestOfTheWindow) {
+  for (std::uint64_t window = 500; window < 2'000; window += 100) {
+    UploadWorld world;
+    world.receiver.window_bytes = window;
+    world.transport.window_bytes_max = window;
+    world.Append(40);
+    ASSERT_TRUE(world.RunUntilDrained(hours(1)));
+    EXPECT_THAT(world.Check(), IsEmpty()) << window;
+  }
+}
+
 TEST(Uploader, SendsARecordThatIsLargerThanTheWindowAlone) {
   UploadWorld world;
   world.receiver.window_bytes = 10;
@@ -187,6 +198,15 @@ TEST(Uploader, AdaptsItsBatchesToASlowLink) {
   EXPECT_EQ(world.transport.attempts.size(), 1U);
   EXPECT_EQ(world.receiver.records_stored_before, 0U);
   EXPECT_LT(world.transport.in_flight_bytes_seen_max, 300'000U);
+}
+
+TEST(Uploader, FindsASizeThatGetsThroughEvenWhenSessionsDieOfTheFirstOnes) {
+  UploadWorld world;
+  world.transport.bytes_per_second = 500;
+  world.Append(400);
+  ASSERT_TRUE(world.RunUntilDrained(hours(2)));
+  EXPECT_THAT(world.Check(), IsEmpty());
+  EXPECT_LT(world.transport.attempts.size(), 8U);
 }
 
 TEST(Uploader, PausesAsTheReceiverAsks) {

@@ -95,9 +95,9 @@ class Dumper {
         filter_,
         [&](const spool::Record& record) {
           writer.Append(record, source_.HostOf(record.spool_id), output_.text());
-          auto open = output_.Relieve();
-          if (!open) written = Fail(std::move(open).error());
-          go_on = written.has_value() && *open;
+          const auto open = output_.Relieve();
+          if (!open) written = Fail(open.error());
+          go_on = open.has_value() && *open;
           if (go_on && options_.follow && ++records % kRecordsPerSignalCheck == 0) {
             go_on = !environment_.stop_asked(std::chrono::milliseconds(0));
           }
