@@ -215,7 +215,9 @@ class System {
         [](const Error& error) { RC_FAIL(error.Message()); });
     RC_ASSERT(visited.has_value());
     RC_ASSERT(seen.size() == model_.records.size());
-    for (const auto& origin : (*reader)->Status()->origins) RC_ASSERT(origin.missing.empty());
+    const auto status = (*reader)->Status();
+    RC_ASSERT(status.has_value());
+    for (const auto& origin : status->origins) RC_ASSERT(origin.missing.empty());
   }
 
   const test::TempDir dir_;

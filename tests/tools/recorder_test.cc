@@ -134,6 +134,17 @@ TEST_F(RecorderTest, AGapThatFailsToBeStoredIsNotForgotten) {
   EXPECT_THAT(spool_.Names(), ElementsAre("gap 1", "stop"));
 }
 
+TEST_F(RecorderTest, GapsOfSeveralCausesAreEnteredOneByOne) {
+  recorder_.Tick(At(0s), 0);
+  spool_.failure = kDiskFull;
+  recorder_.Tick(At(30s), 2);
+  spool_.failure.reset();
+  recorder_.Tick(At(40s), 0);
+  EXPECT_THAT(spool_.Names(), ElementsAre("snapshot", "snapshot", "gap 2", "gap 1"));
+  EXPECT_THAT(spool_.EventAt(2).reason, HasSubstr("not taken in time"));
+  EXPECT_THAT(spool_.EventAt(3).reason, HasSubstr("not stored"));
+}
+
 TEST_F(RecorderTest, SnapshotsThatAreRefusedOneByOneLeaveNoTrailOfEvents) {
   spool_.refuse_snapshots = true;
   for (int i = 0; i < 20; ++i) recorder_.Tick(At(i * 10s), 0);

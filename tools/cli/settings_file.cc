@@ -64,11 +64,14 @@ class FileReader {
       if (const auto setting = by_key_.find(key); setting != by_key_.end()) {
         DOAGENT_TRY(ReadValue(*setting->second, node));
       } else if (tables_.count(key) == 0) {
-        return Refuse(name.source(), "there is no setting \"" + key + "\"" +
-                                         DidYouMean(key, keys_) + "; correct or remove it");
+        std::string what = "there is no setting \"" + key + "\"";
+        what += DidYouMean(key, keys_) + "; correct or remove it";
+        return Refuse(name.source(), std::move(what));
       } else if (!node.is_table()) {
-        return Refuse(node.source(), key + ": is " + std::string(TypeName(node)) +
-                                         ", but must be a table: [" + key + "]");
+        std::string what = key + ": is ";
+        what += TypeName(node);
+        what += ", but must be a table: [" + key + "]";
+        return Refuse(node.source(), std::move(what));
       } else {
         DOAGENT_TRY(ReadTable(*node.as_table(), key + "."));
       }

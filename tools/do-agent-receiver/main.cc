@@ -35,6 +35,7 @@ std::uint64_t Random() {
 }
 
 ExitStatus Run(int argc, char** argv) {
+  signal(SIGPIPE, SIG_IGN);  // a reader of our output that goes away is no reason to stop
   const sigset_t stop_signals = BlockStopSignals();
   ExitStatus status = ExitStatus::kDone;
   const auto options =

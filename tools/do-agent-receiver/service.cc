@@ -64,7 +64,7 @@ Service::Reactor* Service::Stream(grpc::CallbackServerContext* context) {
     }
     ++session_count_;
   }
-  log_.debug("a session begins: {} from {}", principal->name, context->peer());
+  log_.info("session of {} begins: {}", principal->name, context->peer());
   const auto session = Session::Start(options_.session, queue_, context, *std::move(principal),
                                       [this](const Session::Ended& ended) { Ended(ended); });
   const std::lock_guard lock(mutex_);

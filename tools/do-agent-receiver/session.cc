@@ -12,8 +12,9 @@ namespace {
 
 using grpc::StatusCode;
 
-// A client that sends but does not read its answers is read from no further.
-constexpr std::size_t kOutgoingMax = 1024;
+// A client that sends but does not read its answers is read from no further, and in the end let go.
+constexpr std::size_t kOutgoingBytesMax = 1 << 20;
+constexpr int kWriteTicksMax = 40;
 
 uploader::RefuseReason Reason(spool::Refusal refusal) {
   switch (refusal) {
@@ -81,6 +82,10 @@ void Session::Tick() {
   const std::lock_guard lock(mutex_);
   if (stage_ == Stage::kHello && ++ticks_without_hello_ > options_.hello_ticks_max) {
     End({StatusCode::DEADLINE_EXCEEDED, "no Hello came"});
+  }
+  if (writing_ && ++ticks_writing_ > kWriteTicksMax) {
+    End({StatusCode::DEADLINE_EXCEEDED, "the client does not read its answers"});
+    context_->TryCancel();  // the write would be waited for otherwise
   }
   const bool owed = stage_ == Stage::kRegistering || waiting_batches_ > 0;
   if (owed && outgoing_.empty()) Write(uploader::EncodeHeartbeat());
@@ -187,9 +192,10 @@ void Session::OnReadDone(bool ok) {
 void Session::OnWriteDone(bool ok) {
   const std::lock_guard lock(mutex_);
   writing_ = false;
+  outgoing_bytes_ -= outgoing_.front().Length();
   outgoing_.pop_front();
   if (!ok) {
-    outgoing_.clear();
+    DropOutgoing();
     End({StatusCode::UNAVAILABLE, "the connection is gone"});
   }
   Proceed();
@@ -198,7 +204,7 @@ void Session::OnWriteDone(bool ok) {
 void Session::OnCancel() {
   const std::lock_guard lock(mutex_);
   End({StatusCode::CANCELLED, "the client has gone"});
-  if (!writing_) outgoing_.clear();
+  if (!writing_) DropOutgoing();
   Proceed();
 }
 
@@ -266,11 +272,18 @@ bool Session::Admit(const SpoolId& spool_id, const spool::RangeSet& ranges) {
 // --- Machinery -----------------------------------------------------------------------------------
 
 void Session::Write(std::string message) {
-  if (!ending_) outgoing_.push_back(uploader::ToByteBuffer(std::move(message)));
+  if (ending_) return;
+  outgoing_bytes_ += message.size();
+  outgoing_.push_back(uploader::ToByteBuffer(std::move(message)));
 }
 
 void Session::Write(const std::vector<std::string>& messages) {
   for (const std::string& message : messages) Write(message);
+}
+
+void Session::DropOutgoing() {
+  outgoing_.clear();
+  outgoing_bytes_ = 0;
 }
 
 void Session::End(grpc::Status status) {
@@ -291,6 +304,7 @@ void Session::Proceed() {
   if (finished_) return;
   if (!writing_ && !outgoing_.empty()) {
     writing_ = true;
+    ticks_writing_ = 0;
     StartWrite(&outgoing_.front());
   }
   const bool answered = stage_ != Stage::kRegistering && waiting_batches_ == 0;
@@ -304,7 +318,7 @@ void Session::Proceed() {
   const bool room =
       waiting_bytes_ == 0 || (waiting_bytes_ < options_.window_bytes && !queue_.full());
   if (!reading_ && !half_closed_ && !ending_ && stage_ != Stage::kRegistering && room &&
-      outgoing_.size() < kOutgoingMax) {
+      outgoing_bytes_ < kOutgoingBytesMax) {
     reading_ = true;
     StartRead(&incoming_);
   }

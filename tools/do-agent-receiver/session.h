@@ -51,7 +51,7 @@ class Session final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byt
                                         std::function<void(const Ended&)> ended);
 
   // Every few seconds: a heartbeat while an answer is owed, and the end of a client that says no
-  // Hello.
+  // Hello, or does not read its answers.
   void Tick();
   // Ends the stream as soon as what waits to be written is out.
   void Stop(grpc::Status status);
@@ -80,6 +80,7 @@ class Session final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byt
   void Answer(const spool::IncomingBatch& batch, const spool::BatchOutcome& outcome);
   void Write(std::string message);
   void Write(const std::vector<std::string>& messages);
+  void DropOutgoing();  // REQUIRES !writing_
   void End(grpc::Status status);
   void EndUnavailable(const std::string& why);
   void Proceed();
@@ -95,6 +96,7 @@ class Session final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byt
   grpc::ByteBuffer incoming_;
   std::size_t incoming_bytes_ = 0;
   std::deque<grpc::ByteBuffer> outgoing_;  // the first is being written while writing_
+  std::size_t outgoing_bytes_ = 0;
   bool reading_ = false;
   bool writing_ = false;
   bool half_closed_ = false;  // the client sends no more
@@ -104,6 +106,7 @@ class Session final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byt
 
   enum class Stage { kHello, kRegistering, kOpen } stage_ = Stage::kHello;
   int ticks_without_hello_ = 0;
+  int ticks_writing_ = 0;  // since the write at hand began
   std::string hostname_;
   std::vector<spool::Claim> claims_;  // while kRegistering
   std::unordered_set<SpoolId, SpoolId::Hash> accepted_;

@@ -29,6 +29,9 @@ namespace {
 // One line on stderr; a message may quote a file or another machine, so no control characters.
 void Complain(const std::string& message) {
   std::string line = "do-agent: ";
+  if (cli::StyleForStderr(std::getenv("JOURNAL_STREAM")) == cli::LogStyle::kJournal) {
+    line.insert(0, "<3>");  // an error's priority
+  }
   cli::AppendPrintable(message, line);
   line += '\n';
   std::fputs(line.c_str(), stderr);

@@ -25,7 +25,8 @@ std::vector<Setting> CommonSettings() {
   return {{.key = "config",
            .kind = SettingKind::kPath,
            .value_name = "FILE",
-           .help = "TOML file with settings; /etc/do-agent/do-agent.toml is read if it exists",
+           .help = "TOML file with settings; not set: /etc/do-agent/do-agent.toml if it exists; "
+                   "empty: none",
            .scope = SettingScope::kNotInFile}};
 }
 

@@ -117,8 +117,9 @@ Result<std::vector<std::string>> ToNamed(const Value& value, const Machine& mach
   }
   for (const std::string& name : value.items) {
     if (std::find(names.begin(), names.end(), name) != names.end()) continue;
-    return Fail(ErrorAt(value, "there is no collector \"" + name + "\"" +
-                                   cli::DidYouMean(name, names) + "; there are " + all));
+    std::string what = "there is no collector \"" + name + "\"";
+    what += cli::DidYouMean(name, names) + "; there are " + all;
+    return Fail(ErrorAt(value, std::move(what)));
   }
   return value.items;
 }
