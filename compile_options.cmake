@@ -16,6 +16,11 @@ include(CheckPIESupported)
 check_pie_supported()
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 
+if(DOAGENT_FUZZ)
+  # The libraries need the coverage counters; only the targets get libFuzzer's main.
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+
 if(DOAGENT_SANITIZE)
   add_compile_options(-fsanitize=${DOAGENT_SANITIZE} -fno-omit-frame-pointer -O1)
   add_link_options(-fsanitize=${DOAGENT_SANITIZE})

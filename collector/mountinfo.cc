@@ -8,7 +8,7 @@ namespace doagent::collector {
 namespace {
 
 // PATH_MAX is 4096, and an escaped byte takes four.
-constexpr std::size_t kFieldBytesMax = 4 * 4096;
+constexpr std::size_t kFieldBytesMax = 16'384;
 
 // Cuts the text up to the next space off the front of `rest`; the field may be empty. False: no
 // field is left, or it is longer than any that the kernel writes.

@@ -85,7 +85,8 @@ using Samples = std::map<std::string, std::string>;
 inline std::string SeriesText(const spool::Schema& schema, std::size_t index) {
   std::string labels;
   for (const auto& [name, value] : schema.series()[index].labels) {
-    labels += (labels.empty() ? "" : ",") + name + "=\"" + value + "\"";
+    if (!labels.empty()) labels += ',';
+    labels.append(name).append("=\"").append(value).append("\"");
   }
   const std::string& name = schema.family_of(index).name;
   return labels.empty() ? name : name + "{" + labels + "}";

@@ -145,6 +145,7 @@ TEST_F(SectionBuilderTest, AnotherSectionMayBeFilled) {
 
 std::vector<std::string> Numbered(const std::string& name, int count) {
   std::vector<std::string> devices;
+  devices.reserve(static_cast<std::size_t>(count));
   for (int i = 0; i < count; ++i) devices.push_back(name + std::to_string(i));
   return devices;
 }
@@ -224,7 +225,7 @@ RC_GTEST_PROP(SectionBuilderProperty, SaysWhatWasAdded, ()) {
     const int devices = tick % 7 == 0 ? 150 : 3;
     for (const auto add : *rc::gen::container<std::vector<int>>(rc::gen::inRange(0, 2 * devices))) {
       const std::string device = std::to_string(add / 2);
-      const auto value = static_cast<std::uint64_t>(add + tick);
+      const auto value = static_cast<std::uint64_t>(add) + static_cast<std::uint64_t>(tick);
       builder.Add(add % 2 == 0 ? packets : errors, {device}, value);
       expected[{add % 2 == 0 ? "packets_total" : "errors_total", device}] = value;
     }

@@ -14,7 +14,6 @@ namespace doagent::test {
 namespace {
 
 using testing::Contains;
-using testing::IsEmpty;
 using testing::Key;
 using testing::Not;
 

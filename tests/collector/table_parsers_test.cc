@@ -166,7 +166,9 @@ TEST(NetDev, Nonsense) {
       HasSubstr("not 16 counters"));
   // A name becomes part of a path in sysfs.
   for (const std::string name : {"..", ".", "a/b", "", "a b"}) {
-    EXPECT_THAT(error(kNetHeader + name + counters), HasSubstr("not the name")) << name;
+    std::string text = kNetHeader;
+    text.append(name).append(counters);
+    EXPECT_THAT(error(text), HasSubstr("not the name")) << name;
   }
   EXPECT_THAT(error(kNetHeader + std::string(64, 'a') + counters), HasSubstr("not the name"));
 }

@@ -18,7 +18,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using test::Eventually;
-using test::RunToEnd;
 using test::TcpProxy;
 using test::TestAuthority;
 using test::WriteFile;
@@ -201,18 +200,6 @@ TEST(DeliveryTest, AHalfOpenConnectionIsFoundAndLeft) {
   ASSERT_TRUE(world.ReceiverReaches(world.LastSequence(world.agent_spool()))) << world.AgentLog();
   world.StopAgent();
   world.ExpectNothingLostOrDoubled();
-}
-
-TEST(DeliveryTest, ASecondAgentOnOneSpoolIsToldWhoIsFirst) {
-  World world;
-  world.StartReceiver();
-  world.StartAgent();
-  ASSERT_TRUE(world.ReceiverReaches(2));
-  const auto second = RunToEnd("do-agent", {"run", "--spool", world.agent_spool()});
-  EXPECT_EQ(second.status, 3);
-  EXPECT_THAT(second.errors,
-              HasSubstr("in use by do-agent, process " + std::to_string(world.agent().pid())));
-  EXPECT_TRUE(world.agent().Running());
 }
 
 TEST(DeliveryTest, ManyAgentsShareAReceiver) {

@@ -381,6 +381,27 @@ TEST_F(ReceiverSession, EndsAClientThatSaysNothing) {
   EXPECT_EQ(client.Finish().error_code(), StatusCode::DEADLINE_EXCEEDED);
 }
 
+TEST_F(ReceiverSession, EndsAClientThatDoesNotReadItsAnswers) {
+  ServiceOptions options;
+  options.tick = std::chrono::milliseconds(2);
+  Start(std::move(options));
+  RawClient client(target());
+  client.Write(HelloBytes({ClaimOf('a')}));
+  ASSERT_TRUE(client.Read<Welcome>());
+  uploader::OutgoingBatch batch;
+  batch.spool_id = SpoolIdOf('a');
+  for (Sequence n = 1; n <= 50'000; ++n) {
+    spool::StoredRecord record;
+    record.sequence = 2 * n;  // so that the ack takes more than the connection holds
+    record.kind = spool::RecordKind::kEvent;
+    batch.records.push_back(record);
+  }
+  const std::string bytes = *uploader::EncodeBatch(std::move(batch));
+  while (client.Write(bytes)) {  // until the stream is cut
+  }
+  EXPECT_EQ(client.Finish().error_code(), StatusCode::CANCELLED) << "else it is our deadline's";
+}
+
 TEST_F(ReceiverSession, TakesSoManySessionsAndNoMore) {
   ServiceOptions options;
   options.sessions_max = 2;

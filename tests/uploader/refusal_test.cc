@@ -216,17 +216,24 @@ TEST(Refusal, ForNowIsNotBelievedToMeanForEver) {
 }
 
 TEST(Refusal, WhatDoesNotFitIntoSmallerBatchesGoesInSeveral) {
-  UploadWorld world;
-  world.Append(100);
-  world.receiver.refuse_for_now = milliseconds(minutes(1));
-  world.Run(seconds(10));  // all in one batch, refused for now
+  UploadWorld::Options options;
+  options.uploader.claims_interval = hours(24);  // one session
+  UploadWorld world(options);
+  world.receiver.refuse_for_now = milliseconds(minutes(10));
+  world.Append(400);
+  world.Run(seconds(1));  // refused in batches of up to 64 KiB
+  const auto large = world.transport.batch_bytes_seen_max;
   world.receiver.refuse_for_now.reset();
-  EXPECT_EQ(world.receiver.batches, 1U);
-  world.After(seconds(20), [&] { world.transport.bytes_per_second = 1'000; });
-  world.Append(400);  // acknowledged slowly: batches shrink
-  world.Run(seconds(20));
+  world.transport.Say(uploader::Control{milliseconds(0), seconds(1)});
+  world.Run(milliseconds(1));
+  world.transport.bytes_per_second = 3'000;
+  world.Append(400);
+  world.Run(minutes(9));  // acknowledged slowly: batches shrink
+  EXPECT_LT(world.status().batch_bytes_limit, large);
+  EXPECT_EQ(world.receiver.record_count(), 400U);
   ASSERT_TRUE(world.RunUntilDrained(hours(1)));
   EXPECT_THAT(world.Check(), IsEmpty());
+  EXPECT_EQ(world.transport.attempts.size(), 1U);
 }
 
 TEST(Refusal, ForNowWithoutATimeIsTriedMoreAndMoreRarely) {
