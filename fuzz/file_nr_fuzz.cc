@@ -1,4 +1,5 @@
-// Any bytes in the place of /proc/sys/fs/file-nr: a result that holds what its header says, or an error.
+// Any bytes in the place of /proc/sys/fs/file-nr: a result that holds what its header says, or an
+// error.
 
 #include <cstddef>
 #include <cstdint>

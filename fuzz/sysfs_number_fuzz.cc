@@ -1,4 +1,5 @@
-// Any bytes in the place of a number in sysfs: a result that holds what its header says, or an error.
+// Any bytes in the place of a number in sysfs: a result that holds what its header says, or an
+// error.
 
 #include <cstddef>
 #include <cstdint>
