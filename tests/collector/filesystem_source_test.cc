@@ -200,9 +200,13 @@ TEST_F(HungMount, IsReportedWhileTheOthersGoOn) {
   hang_->Release();
   // The call returns a moment before its worker has noted the answer.
   const std::vector<std::string> fine = {"/ 0", "/nfs 0"};
-  ASSERT_TRUE(test::Eventually([&] { return Shown(ticker.Tick()) == fine; }));
-  EXPECT_THAT(ticker.collector().TakeStateChanges(),
-              ElementsAre(Problem{"filesystem", "/nfs", message, /*ended=*/true}));
+  std::vector<Problem> changes;
+  ASSERT_TRUE(test::Eventually([&] {
+    const bool is_fine = Shown(ticker.Tick()) == fine;
+    for (auto& change : ticker.collector().TakeStateChanges()) changes.push_back(change);
+    return is_fine && !changes.empty();
+  }));
+  EXPECT_THAT(changes, ElementsAre(Problem{"filesystem", "/nfs", message, /*ended=*/true}));
 }
 
 TEST_F(HungMount, IsStuckAfterFiveSeconds) {
