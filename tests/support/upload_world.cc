@@ -127,7 +127,7 @@ bool UploadWorld::RunUntil(const std::function<bool()>& holds, Nanoseconds limit
     const auto next_action = actions_.empty() ? MonoTime::max() : actions_.begin()->first;
     const auto next = std::min({end, next_action, uploader->NextDeadline(), transport.NextTime()});
     // To the next thing that happens, and no further.
-    Run(std::max(Nanoseconds(0), next - clock));
+    Run(std::max(next, clock) - clock);
   }
   return true;
 }

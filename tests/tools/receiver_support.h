@@ -134,17 +134,24 @@ class RawClient {
     call_->WritesDone(this);
     return Done();
   }
-  // The next message of type T; nothing: another one, or the stream has ended.
-  template <typename T>
-  std::optional<T> Read() {
+  // The next message; nothing: it is none, or the stream has ended.
+  std::optional<uploader::TransportEvent> ReadAny() {
     grpc::ByteBuffer buffer;
     call_->Read(&buffer, this);
     std::string bytes;
     if (!Done() || !uploader::FromByteBuffer(buffer, &bytes)) return std::nullopt;
-    const auto event = uploader::DecodeServerMessage(bytes);
+    auto event = uploader::DecodeServerMessage(bytes);
+    if (!event) return std::nullopt;
+    return *std::move(event);
+  }
+  // The next message, if it is a T.
+  template <typename T>
+  std::optional<T> Read() {
+    const auto event = ReadAny();
     if (!event || !std::holds_alternative<T>(*event)) return std::nullopt;
     return std::get<T>(*event);
   }
+  // Comes when all messages have been read.
   grpc::Status Finish() {
     grpc::Status status;
     call_->Finish(&status, this);
