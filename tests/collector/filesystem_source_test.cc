@@ -87,8 +87,10 @@ TEST(FilesystemSource, NonsenseFailsAndRecovers) {
   Ticker ticker(host.Start({"filesystem"}));
   ticker.Tick();
   host.Write("proc/1/mountinfo", Line("/a", "ext4", "/dev/a") + "nonsense\n");
-  EXPECT_THAT(Shown(ticker.Tick()), IsEmpty());
-  EXPECT_EQ(ticker.Success("filesystem"), "0");
+  for (int i = 0; i < 2; ++i) {  // the second time the text is no longer new
+    EXPECT_THAT(Shown(ticker.Tick()), IsEmpty());
+    EXPECT_EQ(ticker.Success("filesystem"), "0");
+  }
   EXPECT_EQ(ticker.collector().TakeStateChanges()[0].file, host.root() / "proc/1/mountinfo");
   host.Write("proc/1/mountinfo", Line("/a", "ext4", "/dev/a"));
   EXPECT_THAT(Shown(ticker.Tick()), ElementsAre("/a 0"));

@@ -161,6 +161,8 @@ TEST_F(SectionBuilderTest, ManyThatAreGoneForSixtyTicksAreForgotten) {
   Tick({"eth0", "eth1"});
   EXPECT_THAT(Devices(), ElementsAre("eth0", "eth1"));
   EXPECT_THAT(section_.values, ElementsAre(1, 2));
+  Tick({"eth0", "eth1"});
+  EXPECT_THAT(section_.values, ElementsAre(1, 2));
   // What comes back is a new series, and lookups go on working.
   Tick({"veth3", "eth1", "eth0"});
   EXPECT_THAT(Devices(), ElementsAre("eth0", "eth1", "veth3"));
