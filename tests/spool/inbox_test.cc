@@ -80,7 +80,7 @@ class InboxTest : public ::testing::Test {
 
 TEST_F(InboxTest, StoresARecordOnceHoweverOftenItComes) {
   const auto agent = OpenAgent();
-  for (int tick = 1; tick <= 70; ++tick) ASSERT_TRUE(agent->Append(MakeSnapshot(tick)));
+  for (std::uint64_t tick = 1; tick <= 70; ++tick) ASSERT_TRUE(agent->Append(MakeSnapshot(tick)));
   EXPECT_TRUE(Register(*agent).stored.empty());
   const IncomingBatch batch = EverythingOf(*agent);
   for (int i = 0; i < 3; ++i) {
@@ -153,7 +153,7 @@ TEST_F(InboxTest, NobodyWritesUnderAnothersName) {
 
 TEST_F(InboxTest, ABadRecordIsRefusedAndTheOthersStored) {
   const auto agent = OpenAgent();
-  for (int tick = 1; tick <= 3; ++tick) ASSERT_TRUE(agent->Append(MakeSnapshot(tick)));
+  for (std::uint64_t tick = 1; tick <= 3; ++tick) ASSERT_TRUE(agent->Append(MakeSnapshot(tick)));
   Register(*agent);
   IncomingBatch batch = EverythingOf(*agent);
   batch.records[2].payload[0] ^= 1;
@@ -181,13 +181,12 @@ TEST_F(InboxTest, ABadBatchHarmsNoOther) {
 }
 
 TEST_F(InboxTest, ARollbackIsAConflictAtTheNextHello) {
-  SpoolId id;
   {
     const auto agent = OpenAgent("agent.db", 1);
     ASSERT_TRUE(agent->Append(MakeSnapshot(1)));
     std::filesystem::copy_file(dir_ / "agent.db", dir_ / "backup.db");
     std::filesystem::copy_file(dir_ / "agent.db-wal", dir_ / "backup.db-wal");
-    for (int tick = 2; tick <= 9; ++tick) ASSERT_TRUE(agent->Append(MakeSnapshot(tick)));
+    for (std::uint64_t tick = 2; tick <= 9; ++tick) ASSERT_TRUE(agent->Append(MakeSnapshot(tick)));
     Register(*agent);
     Store(EverythingOf(*agent));
   }
@@ -195,7 +194,7 @@ TEST_F(InboxTest, ARollbackIsAConflictAtTheNextHello) {
   const auto restored = OpenAgent("backup.db", 2);
   EXPECT_TRUE(Register(*restored).conflict);
   // Longer again: the incarnations still differ.
-  for (int tick = 20; tick <= 40; ++tick) ASSERT_TRUE(restored->Append(MakeSnapshot(tick)));
+  for (std::uint64_t tick = 20; tick <= 40; ++tick) ASSERT_TRUE(restored->Append(MakeSnapshot(tick)));
   EXPECT_TRUE(Register(*restored).conflict);
   const BatchOutcome outcome = Store(EverythingOf(*restored));
   EXPECT_EQ(outcome.stored, RangeSet({{1, 2}}));  // the history that both share

@@ -137,7 +137,7 @@ TEST(SpoolTest, FileAndLockAreForTheirOwnerAlone) {
 TEST(SpoolTest, PendingComesOldestFirstInBoundedPieces) {
   const TempDir dir;
   const auto spool = MustOpen(TestSpoolOptions(dir / "spool.db"));
-  for (int tick = 1; tick <= 3; ++tick) ASSERT_TRUE(spool->Append(MakeSnapshot(tick)));
+  for (std::uint64_t tick = 1; tick <= 3; ++tick) ASSERT_TRUE(spool->Append(MakeSnapshot(tick)));
   const SpoolId id = spool->spool_id();
   EXPECT_THAT(Sequences(*spool->NextPending(id, {}, kBytes)), ElementsAre(1, 2, 3, 4));
   EXPECT_THAT(Sequences(*spool->NextPending(id, {}, 1)), ElementsAre(1));
@@ -151,7 +151,7 @@ TEST(SpoolTest, AcknowledgedIsNotPendingAndSurvivesAStop) {
   const auto path = dir / "spool.db";
   {
     const auto spool = MustOpen(TestSpoolOptions(path, 1));
-    for (int tick = 1; tick <= 4; ++tick) ASSERT_TRUE(spool->Append(MakeSnapshot(tick)));
+    for (std::uint64_t tick = 1; tick <= 4; ++tick) ASSERT_TRUE(spool->Append(MakeSnapshot(tick)));
     spool->Acknowledge(spool->spool_id(), TestReceiver(), RangeSet({{1, 2}, {4, 4}}));
     EXPECT_THAT(Sequences(*spool->NextPending(spool->spool_id(), {}, kBytes)), ElementsAre(3));
     ASSERT_TRUE(spool->Append(MakeEvent(EventKind::kStop)));
@@ -169,7 +169,7 @@ TEST(SpoolTest, AcknowledgementsRideWithEverySixthAppend) {
   const auto path = dir / "spool.db";
   const auto spool = MustOpen(TestSpoolOptions(path));
   spool->Acknowledge(spool->spool_id(), TestReceiver(), RangeSet({{1, 1}}));
-  for (int tick = 1; tick <= 5; ++tick) ASSERT_TRUE(spool->Append(MakeSnapshot(tick)));
+  for (std::uint64_t tick = 1; tick <= 5; ++tick) ASSERT_TRUE(spool->Append(MakeSnapshot(tick)));
   EXPECT_EQ(OnlyStatus(path).acknowledged_records, 0U);
   ASSERT_TRUE(spool->Append(MakeSnapshot(6)));
   EXPECT_EQ(OnlyStatus(path).acknowledged_records, 1U);
@@ -188,7 +188,7 @@ TEST(SpoolTest, WhatAReceiverLostIsPendingAgain) {
   const auto path = dir / "spool.db";
   {
     const auto spool = MustOpen(TestSpoolOptions(path, 1));
-    for (int tick = 1; tick <= 4; ++tick) ASSERT_TRUE(spool->Append(MakeSnapshot(tick)));
+    for (std::uint64_t tick = 1; tick <= 4; ++tick) ASSERT_TRUE(spool->Append(MakeSnapshot(tick)));
     spool->Acknowledge(spool->spool_id(), TestReceiver('a'), RangeSet({{1, 5}}));
     spool->Acknowledge(spool->spool_id(), TestReceiver('b'), RangeSet({{2, 2}}));
     ASSERT_TRUE(spool->Append(MakeEvent(EventKind::kStop)));
@@ -272,7 +272,7 @@ TEST(SpoolTest, ANewEpochMovesThisIncarnationsRecordsAlone) {
   {
     const auto spool = MustOpen(TestSpoolOptions(path, 2));  // start event: 3
     old_id = spool->spool_id();
-    for (int tick = 2; tick <= 4; ++tick) ASSERT_TRUE(spool->Append(MakeSnapshot(tick)));
+    for (std::uint64_t tick = 2; tick <= 4; ++tick) ASSERT_TRUE(spool->Append(MakeSnapshot(tick)));
     spool->Acknowledge(old_id, TestReceiver(), RangeSet({{1, 1}, {5, 5}}));
     const Snapshot now = MakeSnapshot(9);
     const auto epoch = spool->StartNewEpoch(1, "conflict", now.wall, now.mono);
