@@ -1,25 +1,25 @@
 // What one collection costs beside what the kernel charges for its files: the same files read with
-// pread on open descriptors and thrown away. Both read the real /proc and /sys of this machine.
-//
-// In a tight loop the caches are warm; at the real interval a tick costs several times as much, in
-// both. `--benchmark_filter=Tight` leaves out the runs at an interval, which take a while.
+// pread on open descriptors and thrown away. Both read the real /proc and /sys of this machine, in
+// turn: in a tight loop, where the caches are warm, and at intervals, where a tick costs several
+// times as much.
 
-#include <benchmark/benchmark.h>
 #include <fcntl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <array>
 #include <chrono>
+#include <cstdio>
 #include <filesystem>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "collector/collector.h"
 #include "spool/check.h"
+#include "tests/bench/figures.h"
 
-namespace doagent {
+namespace doagent::bench {
 namespace {
 
 using collector::Collector;
@@ -27,13 +27,6 @@ using collector::CollectorOptions;
 
 MonoTime MonotonicNow() {
   return MonoTime(std::chrono::steady_clock::now().time_since_epoch());
-}
-
-// CPU time of the whole process, workers included.
-double CpuSeconds() {
-  timespec time = {};
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
-  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
 }
 
 std::unique_ptr<Collector> MakeCollector() {
@@ -51,7 +44,6 @@ class Collection {
   void Run() {
     collector_->Collect(WallTime(std::chrono::system_clock::now().time_since_epoch()),
                         MonotonicNow(), BootId(), snapshot_);
-    benchmark::DoNotOptimize(snapshot_.sections.data());
   }
   std::size_t series() const {
     std::size_t count = 0;
@@ -94,7 +86,6 @@ class BareReads {
         // A short answer of a small file is all of it, as in the collector.
       } while (got > 0 && !(file.offered < 1024 && static_cast<std::size_t>(got) < file.offered));
     }
-    benchmark::DoNotOptimize(buffer_.data());
   }
 
  private:
@@ -111,42 +102,42 @@ class BareReads {
   std::array<char, 65536> buffer_{};
 };
 
+// The CPU time of one run, in seconds: of this thread while it runs, and of the collector's workers
+// until the next turn, but not what the waiting in between costs.
 template <typename Work>
-void Tight(benchmark::State& state) {
-  Work work;
-  for (int i = 0; i < 10; ++i) work.Run();
-  const double before = CpuSeconds();
-  for (auto _ : state) work.Run();
-  state.counters["cpu_us_per_tick"] =
-      benchmark::Counter((CpuSeconds() - before) * 1e6, benchmark::Counter::kAvgIterations);
-  if constexpr (std::is_same_v<Work, Collection>) {
-    state.counters["series"] = static_cast<double>(work.series());
-  }
-}
-BENCHMARK_TEMPLATE(Tight, BareReads);
-BENCHMARK_TEMPLATE(Tight, Collection);
-
-// One tick every 100 ms: cold caches and an idle worker, as in production.
-template <typename Work>
-void AtInterval(benchmark::State& state) {
-  Work work;
+double CpuSecondsOf(Work& work, std::chrono::milliseconds wait) {
+  const double others_before = ProcessCpuSeconds() - ThreadCpuSeconds();
+  const double before = ThreadCpuSeconds();
   work.Run();
-  double cpu = 0;
-  for (auto _ : state) {
-    state.PauseTiming();
-    std::this_thread::sleep_for(std::chrono::milliseconds(100));
-    state.ResumeTiming();
-    const double before = CpuSeconds();
-    work.Run();
-    cpu += CpuSeconds() - before;
-  }
-  state.counters["cpu_us_per_tick"] =
-      benchmark::Counter(cpu * 1e6, benchmark::Counter::kAvgIterations);
+  const double own = ThreadCpuSeconds() - before;
+  if (wait.count() > 0) std::this_thread::sleep_for(wait);
+  return own + (ProcessCpuSeconds() - ThreadCpuSeconds()) - others_before;
 }
-BENCHMARK_TEMPLATE(AtInterval, BareReads)->Iterations(100)->Unit(benchmark::kMicrosecond);
-BENCHMARK_TEMPLATE(AtInterval, Collection)->Iterations(100)->Unit(benchmark::kMicrosecond);
+
+void Measure(const std::string& name, std::chrono::milliseconds interval, int ticks) {
+  Collection collection;
+  BareReads bare;
+  std::vector<double> ours;
+  std::vector<double> reference;
+  for (int tick = 0; tick < ticks; ++tick) {
+    ours.push_back(CpuSecondsOf(collection, interval / 2));
+    reference.push_back(CpuSecondsOf(bare, interval / 2));
+  }
+  PrintFigure("tick." + name, Median(ours) * 1e6, "us_cpu", Median(reference) * 1e6);
+}
 
 }  // namespace
-}  // namespace doagent
+}  // namespace doagent::bench
 
-BENCHMARK_MAIN();
+int main(int argc, char** argv) {
+  using namespace doagent::bench;
+  using std::chrono::milliseconds;
+  const Options options(argc, argv, {"--ticks"});
+  const int ticks = options.GetCount("--ticks", 30);  // of the slowest interval
+  Collection collection;
+  collection.Run();
+  PrintFigure("tick.series", static_cast<double>(collection.series()), "series");
+  Measure("tight_loop", milliseconds(0), 100 * ticks);
+  Measure("every_100ms", milliseconds(100), 3 * ticks);
+  Measure("every_1s", milliseconds(1000), ticks);
+}

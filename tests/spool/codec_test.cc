@@ -7,10 +7,9 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
-#include <map>
-
 #include "spool/object_codec.h"
 #include "spool/record_codec.h"
+#include "tests/support/object_set.h"
 #include "tests/support/snapshots.h"
 
 namespace doagent::spool {
@@ -22,38 +21,11 @@ using test::SameSnapshot;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
 
-// What a receiver would have: objects by id, decoded with the same functions.
-class Objects {
- public:
-  void Add(const std::vector<StoredObject>& objects) {
-    for (const auto& object : objects) objects_[object.id] = object;
-  }
-
-  Result<KeySet> Find(const ObjectId& id) const {
-    DOAGENT_ASSIGN(const std::string content, OpenObject(objects_.at(id)));
-    DOAGENT_ASSIGN(const KeySetNames names, DecodeKeySetNames(content));
-    KeySet key_set{names.incarnation, names.boot_id, names.clock_offset_ns, {}, 0};
-    for (const auto& key_id : names.keys) {
-      DOAGENT_ASSIGN(const std::string key, OpenObject(objects_.at(key_id)));
-      DOAGENT_ASSIGN(const ObjectId schema_id, SchemaOfKey(key));
-      DOAGENT_ASSIGN(const std::string schema_content, OpenObject(objects_.at(schema_id)));
-      DOAGENT_ASSIGN(SchemaPtr schema, DecodeSchema(schema_content));
-      key_set.series += schema->size();
-      DOAGENT_ASSIGN(KeyValues values, DecodeKey(key, schema));
-      key_set.keys.push_back(std::move(values));
-    }
-    return key_set;
-  }
-
-  Result<Snapshot> Decode(const StoredRecord& record) const {
-    DOAGENT_TRY(VerifyChecksum(record));
-    DOAGENT_ASSIGN(const KeySet key_set, Find(record.key_set));
-    return DecodeRow(record, key_set);
-  }
-
- private:
-  std::map<ObjectId, StoredObject> objects_;
-};
+Result<Snapshot> Decode(const StoredRecord& record, const test::ObjectSet& objects) {
+  DOAGENT_TRY(VerifyChecksum(record));
+  DOAGENT_ASSIGN(const KeySet key_set, objects.FindKeySet(record.key_set));
+  return DecodeRow(record, key_set);
+}
 
 // Any 64 bits, with a liking for the ends of every range.
 std::uint64_t AnyBits() {
@@ -84,7 +56,7 @@ Snapshot AnySnapshot(int tick, const std::vector<SchemaPtr>& schemas) {
 
 RC_GTEST_PROP(RowCodecTest, AnyRunOfSnapshotsComesBack, ()) {
   RowEncoder encoder(*rc::gen::inRange<Incarnation>(1, 1000), *rc::gen::inRange(1, 5));
-  Objects objects;
+  test::ObjectSet objects;
   std::vector<SchemaPtr> schemas = {MakeSchema("a", 3), MakeSchema("b", 1)};
   const int ticks = *rc::gen::inRange(1, 12);
   for (int tick = 1; tick <= ticks; ++tick) {
@@ -106,7 +78,7 @@ RC_GTEST_PROP(RowCodecTest, AnyRunOfSnapshotsComesBack, ()) {
     }
     encoder.Commit();
     objects.Add(row.objects);
-    const auto decoded = objects.Decode(row.record);
+    const auto decoded = Decode(row.record, objects);
     RC_ASSERT(decoded.has_value());
     RC_ASSERT(SameSnapshot(*decoded, snapshot));
   }
@@ -148,9 +120,9 @@ TEST(RowCodecTest, EveryFlippedBitOfAPayloadIsNoticed) {
 RC_GTEST_PROP(RowCodecTest, AnyPayloadIsDecodedOrRefused, (const std::string& bytes)) {
   RowEncoder encoder(1, 60);
   const EncodedRow row = encoder.Encode(MakeSnapshot(1), 1);
-  Objects objects;
+  test::ObjectSet objects;
   objects.Add(row.objects);
-  const auto key_set = objects.Find(row.record.key_set);
+  const auto key_set = objects.FindKeySet(row.record.key_set);
   RC_ASSERT(key_set.has_value());
   StoredRecord record = row.record;
   record.encoding = *rc::gen::element(Encoding::kPlain, Encoding::kZstd);

@@ -1,0 +1,24 @@
+// Objects by id, opened with the spool's own decoders: what a receiver of rows has at hand.
+#pragma once
+
+#include <map>
+#include <vector>
+
+#include "spool/object_codec.h"
+#include "spool/result.h"
+#include "spool/stored.h"
+
+namespace doagent::test {
+
+class ObjectSet {
+ public:
+  void Add(const std::vector<spool::StoredObject>& objects);
+
+  // REQUIRES that the key set and all it names were added.
+  Result<spool::KeySet> FindKeySet(const ObjectId& id) const;
+
+ private:
+  std::map<ObjectId, spool::StoredObject> objects_;
+};
+
+}  // namespace doagent::test
