@@ -10,7 +10,7 @@
 #include "collector/position_cache.h"
 #include "collector/proc_file.h"
 #include "collector/sources.h"
-#include "collector/utf8.h"
+#include "spool/utf8.h"
 
 namespace doagent::collector {
 namespace {

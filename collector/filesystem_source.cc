@@ -16,7 +16,7 @@
 #include "collector/proc_file.h"
 #include "collector/sources.h"
 #include "collector/statvfs_workers.h"
-#include "collector/utf8.h"
+#include "spool/utf8.h"
 
 namespace doagent::collector {
 namespace {

@@ -6,7 +6,7 @@
 
 #include "collector/proc_file.h"
 #include "collector/scan.h"
-#include "collector/utf8.h"
+#include "spool/utf8.h"
 
 namespace doagent::collector {
 namespace {

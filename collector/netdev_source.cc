@@ -13,7 +13,7 @@
 #include "collector/proc_file.h"
 #include "collector/sources.h"
 #include "collector/sysfs_number.h"
-#include "collector/utf8.h"
+#include "spool/utf8.h"
 
 namespace doagent::collector {
 namespace {

@@ -84,7 +84,7 @@ int ProcFile::Fill() {
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return errno;
     size_ += static_cast<std::size_t>(got);
-    if (got == 0) return size_ > kBytesMax ? EFBIG : 0;
+    if (got == 0) return 0;
     if (shape_ != Shape::kTable && static_cast<std::size_t>(got) < offered) return 0;
   }
 }

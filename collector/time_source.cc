@@ -8,7 +8,7 @@
 #include "collector/clocksource.h"
 #include "collector/proc_file.h"
 #include "collector/sources.h"
-#include "collector/utf8.h"
+#include "spool/utf8.h"
 
 namespace doagent::collector {
 namespace {

@@ -6,7 +6,7 @@
 #include <system_error>
 
 #include "collector/sources.h"
-#include "collector/utf8.h"
+#include "spool/utf8.h"
 
 namespace doagent::collector {
 namespace {

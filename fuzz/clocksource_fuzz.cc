@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "collector/clocksource.h"
-#include "collector/utf8.h"
 #include "spool/check.h"
+#include "spool/utf8.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace doagent::collector;  // NOLINT(google-build-using-namespace)
@@ -16,6 +16,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::vector<std::string_view> names;
   if (!ParseClocksources(text, names)) return 0;
   DOAGENT_CHECK(!names.empty());
-  for (const auto name : names) DOAGENT_CHECK(ValidUtf8(name) == name);
+  for (const auto name : names) DOAGENT_CHECK(doagent::ValidUtf8(name) == name);
   return 0;
 }

@@ -27,6 +27,7 @@ double Divide(Uint128 numerator, std::uint64_t denominator) {
   }
   // Otherwise take a quotient with more bits than a double has, and let its lowest bit say whether
   // anything was cut off; the conversion then rounds as if it saw all of it.
+  if (numerator == 0) return 0;
   const int shift = LeadingZeros(numerator);
   numerator <<= shift;
   Uint128 quotient = numerator / denominator;

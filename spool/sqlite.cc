@@ -30,6 +30,7 @@ tl::unexpected<Error> FailWith(sqlite3* handle, const std::string& path, int cod
   std::string what = sqlite3_errstr(code);
   // The connection's text has more to say, but only of its own last error.
   if (handle != nullptr && sqlite3_extended_errcode(handle) == code) what = sqlite3_errmsg(handle);
+  if ((code & 0xff) == SQLITE_NOTADB) what += ", so no spool; name another path";
   return Fail(CodeOf(code), path, what + " (SQLite code " + std::to_string(code) + ")");
 }
 

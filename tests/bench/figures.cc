@@ -65,7 +65,7 @@ Options::Options(int argc, char** argv, std::vector<std::string> names) {
     const std::string option = argv[i];
     if (std::find(names.begin(), names.end(), option) == names.end()) {
       std::string known;
-      for (const std::string& name : names) known += " " + name;
+      for (const std::string& name : names) known.append(" ").append(name);
       EndWithUsage("unknown option '" + option + "'; there are:" + known);
     }
     if (i + 1 == argc) EndWithUsage(option + " needs a value");

@@ -12,7 +12,7 @@
 #include "collector/loadavg.h"
 #include "collector/scan.h"
 #include "collector/sysfs_number.h"
-#include "collector/utf8.h"
+#include "spool/utf8.h"
 
 namespace doagent::collector {
 namespace {

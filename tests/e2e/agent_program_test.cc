@@ -238,5 +238,13 @@ TEST_F(AgentProgramTest, CollectPrintsOneSnapshot) {
   EXPECT_EQ(std::count(json.output.begin(), json.output.end(), '\n'), 2);
 }
 
+TEST_F(AgentProgramTest, CollectReadsACopyOfAProcfs) {
+  Write("loadavg", "0.25 0.50 0.75 1/100 4242\n");
+  const auto text = RunAgent({"collect", "--config=", "--procfs", folder_.path().string(),
+                              "--collectors", "loadavg", "--path.udev.data=/run/udev/data"});
+  EXPECT_EQ(text.status, 0) << text.errors;
+  EXPECT_THAT(text.output, HasSubstr("\nnode_load1 0.25\n"));
+}
+
 }  // namespace
 }  // namespace doagent::e2e

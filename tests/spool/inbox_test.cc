@@ -194,7 +194,8 @@ TEST_F(InboxTest, ARollbackIsAConflictAtTheNextHello) {
   const auto restored = OpenAgent("backup.db", 2);
   EXPECT_TRUE(Register(*restored).conflict);
   // Longer again: the incarnations still differ.
-  for (std::uint64_t tick = 20; tick <= 40; ++tick) ASSERT_TRUE(restored->Append(MakeSnapshot(tick)));
+  for (std::uint64_t tick = 20; tick <= 40; ++tick)
+    ASSERT_TRUE(restored->Append(MakeSnapshot(tick)));
   EXPECT_TRUE(Register(*restored).conflict);
   const BatchOutcome outcome = Store(EverythingOf(*restored));
   EXPECT_EQ(outcome.stored, RangeSet({{1, 2}}));  // the history that both share

@@ -35,6 +35,11 @@ RC_GTEST_PROP(ToDoubleTest, NoOtherDoubleIsNearer, ()) {
   RC_ASSERT(distance <= Distance(std::nextafter(value, -1e300), exact, div, kShift));
 }
 
+TEST(ToDoubleTest, ZeroStaysZeroWhateverItIsDividedBy) {
+  EXPECT_EQ(ToDouble({ValueKind::kUnsigned, 1, ~std::uint64_t{0}}, 0), 0.0);
+  EXPECT_EQ(ToDouble({ValueKind::kSigned, 1, std::uint64_t{1} << 53}, 0), 0.0);
+}
+
 TEST(ToDoubleTest, DividesInsteadOfMultiplyingByAnInverse) {
   EXPECT_EQ(ToDouble({ValueKind::kSigned, 1, 1000}, 1'234'567), 1234.567);
   EXPECT_EQ(ToDouble({ValueKind::kSigned, 1, 100}, 21643), 216.43);

@@ -379,7 +379,7 @@ INSTANTIATE_TEST_SUITE_P(
     All, BadFileTest,
     ::testing::Values(
         BadFile{"Text", [](const auto& path) { std::ofstream(path) << std::string(5000, 'x'); },
-                "not a database"},
+                "so no spool; name another path"},
         BadFile{"Directory", [](const auto& path) { std::filesystem::create_directory(path); },
                 "not a regular file"},
         BadFile{"Foreign", [](const auto& path) { MakeForeignDatabase(path, 7, 1); },

@@ -7,8 +7,8 @@
 #include <limits>
 #include <string>
 
+#include "spool/utf8.h"
 #include "tools/cli/sample_format.h"
-#include "tools/cli/utf8.h"
 
 namespace doagent::cli {
 namespace {

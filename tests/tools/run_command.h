@@ -12,27 +12,27 @@
 
 namespace doagent::test {
 
-struct Finished {
+struct CommandOutcome {
   int status = -1;     // what the shell returned
   std::string output;  // stdout and stderr
 };
 
 // Runs a shell command and waits for its end.
-inline Finished RunCommand(const std::string& command) {
-  Finished finished;
+inline CommandOutcome RunCommand(const std::string& command) {
+  CommandOutcome outcome;
   std::FILE* pipe = ::popen(("( " + command + " ) 2>&1").c_str(), "r");
-  if (pipe == nullptr) return finished;
+  if (pipe == nullptr) return outcome;
   char buffer[4096];
   std::size_t bytes = 0;
   while ((bytes = std::fread(buffer, 1, sizeof buffer, pipe)) > 0) {
-    finished.output.append(buffer, bytes);
+    outcome.output.append(buffer, bytes);
   }
   const int status = ::pclose(pipe);
-  finished.status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  return finished;
+  outcome.status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  return outcome;
 }
 
-inline Finished RunWithInput(const std::string& command, const std::string& input) {
+inline CommandOutcome RunWithInput(const std::string& command, const std::string& input) {
   const TempDir folder;
   const std::string file = (folder / "input").string();
   std::ofstream(file, std::ios::binary) << input;

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "spool/utf8.h"
 #include "tools/cli/sample_format.h"
-#include "tools/cli/utf8.h"
 
 namespace doagent::cli {
 namespace {

@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "spool/check.h"
-#include "tools/cli/utf8.h"
+#include "spool/utf8.h"
 
 namespace doagent::cli {
 namespace {

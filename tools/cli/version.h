@@ -3,6 +3,6 @@
 
 namespace doagent::cli {
 
-inline constexpr const char* kVersion = "0.1.0";  // that of project() in CMakeLists.txt
+inline constexpr const char* kVersion = DOAGENT_VERSION;  // of project() in CMakeLists.txt
 
 }  // namespace doagent::cli

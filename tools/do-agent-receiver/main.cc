@@ -1,6 +1,5 @@
 // do-agent-receiver: the reference endpoint of docs/protocol.md.
 
-#include <pthread.h>
 #include <signal.h>
 
 #include <cstdint>
@@ -11,6 +10,7 @@
 #include <random>
 
 #include "tools/cli/logging.h"
+#include "tools/cli/stop_signals.h"
 #include "tools/do-agent-receiver/options.h"
 #include "tools/do-agent-receiver/receiver.h"
 #include "uploader/grpc_process.h"
@@ -19,16 +19,6 @@ namespace {
 
 using doagent::receiver::ExitStatus;
 
-// Seen by sigwait alone. REQUIRES that no other thread has been started.
-sigset_t BlockStopSignals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGINT);
-  sigaddset(&signals, SIGTERM);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  return signals;
-}
-
 std::uint64_t Random() {
   std::random_device device;  // the kernel's
   return (std::uint64_t{device()} << 32) | device();
@@ -36,7 +26,7 @@ std::uint64_t Random() {
 
 ExitStatus Run(int argc, char** argv) {
   signal(SIGPIPE, SIG_IGN);  // a reader of our output that goes away is no reason to stop
-  const sigset_t stop_signals = BlockStopSignals();
+  doagent::cli::StopSignals stop_signals;  // before there are threads
   ExitStatus status = ExitStatus::kDone;
   const auto options =
       doagent::receiver::ParseCommandLine(argc, argv, std::cout, std::cerr, &status);
@@ -54,9 +44,7 @@ ExitStatus Run(int argc, char** argv) {
   }
   std::cout << "listening on " << (*receiver)->address().Text() << std::endl;
 
-  int signal = 0;
-  sigwait(&stop_signals, &signal);
-  log->info("stopping: {}", signal == SIGINT ? "SIGINT" : "SIGTERM");
+  log->info("stopping: {}", stop_signals.Wait());
   (*receiver)->Stop();
   return ExitStatus::kDone;
 }

@@ -12,13 +12,13 @@
 #include "tools/cli/duration.h"
 #include "tools/cli/output.h"
 #include "tools/cli/selector.h"
+#include "tools/cli/stop_signals.h"
 #include "tools/cli/time_text.h"
 #include "tools/cli/version.h"
 #include "tools/do-agent-spool/dump_command.h"
 #include "tools/do-agent-spool/help.h"
 #include "tools/do-agent-spool/parked_command.h"
 #include "tools/do-agent-spool/status_command.h"
-#include "tools/do-agent-spool/stop_signals.h"
 
 namespace doagent::spool_tool {
 namespace {
@@ -127,14 +127,14 @@ class Stoppable {
  public:
   Stoppable(Environment& environment, bool wanted) {
     if (!wanted || environment.stop_asked) return;
-    signals_ = std::make_unique<StopSignals>();
+    signals_ = std::make_unique<cli::StopSignals>();
     environment.stop_asked = [this](std::chrono::milliseconds wait) {
-      return signals_->Wait(wait);
+      return signals_->WaitFor(wait) != nullptr;
     };
   }
 
  private:
-  std::unique_ptr<StopSignals> signals_;
+  std::unique_ptr<cli::StopSignals> signals_;
 };
 
 ExitStatus RunStatus(const Typed& typed, Environment& environment) {

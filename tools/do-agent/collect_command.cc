@@ -66,8 +66,8 @@ int Collect(const CollectSettings& settings, const collector::CollectorOptions& 
   for (std::uint64_t i = 0; i < settings.count; ++i) {
     const auto due = start + settings.interval * static_cast<std::int64_t>(i);
     if (i > 0 && environment.stop_asked_until(due)) break;
-    collector.Collect(environment.wall_now(), environment.monotonic_now(), environment.boot_id,
-                      snapshot);
+    // Neither format shows the boot id, and a copied procfs may have none.
+    collector.Collect(environment.wall_now(), environment.monotonic_now(), BootId(), snapshot);
     ReportProblems(collector, environment);
     found_anything = found_anything || FoundAnything(snapshot);
     if (i > 0 && settings.format == CollectFormat::kPrometheus) output.text() += '\n';

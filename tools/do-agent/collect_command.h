@@ -5,7 +5,6 @@
 #include <functional>
 
 #include "collector/options.h"
-#include "spool/ids.h"
 #include "spool/time.h"
 #include "tools/do-agent/settings.h"
 
@@ -15,7 +14,6 @@ namespace doagent::agent {
 struct CollectEnvironment {
   int out = 1;              // descriptor
   std::FILE* err = stderr;  // a line a problem
-  BootId boot_id;
   std::function<WallTime()> wall_now;
   std::function<MonoTime()> monotonic_now;
   // Returns at that time; true: earlier, since SIGINT or SIGTERM came. Only asked between

@@ -9,11 +9,11 @@
 #include <variant>
 
 #include "collector/collector.h"
-#include "collector/host.h"
 #include "tools/cli/command_line.h"
 #include "tools/cli/logging.h"
 #include "tools/cli/output.h"
 #include "tools/cli/sample_format.h"
+#include "tools/cli/stop_signals.h"
 #include "tools/do-agent/check_command.h"
 #include "tools/do-agent/check_settings.h"
 #include "tools/do-agent/clock.h"
@@ -21,7 +21,6 @@
 #include "tools/do-agent/run_command.h"
 #include "tools/do-agent/setting_table.h"
 #include "tools/do-agent/settings.h"
-#include "tools/do-agent/stop_signals.h"
 
 namespace doagent::agent {
 namespace {
@@ -69,23 +68,20 @@ ExitStatus RunCheck(const cli::Values& values, const Machine& machine) {
 ExitStatus RunCollect(const cli::Values& values, const AgentSettings& settings) {
   const auto own = ToCollectSettings(values);
   if (!own) return Complain(ExitStatus::kUsage, own.error());
-  const auto boot_id = collector::ReadBootId(settings.collector.procfs);
-  if (!boot_id) return Complain(ExitStatus::kWorld, boot_id.error());
   // A single snapshot may be interrupted in the ordinary way.
-  std::optional<StopSignals> signals;
+  std::optional<cli::StopSignals> signals;
   if (own->count > 1) signals.emplace();
   CollectEnvironment environment;
-  environment.boot_id = *boot_id;
   environment.wall_now = [] { return ReadClocks().wall; };
   environment.monotonic_now = MonotonicNow;
   environment.stop_asked_until = [&signals](MonoTime deadline) {
-    return signals->WaitUntil(deadline) != nullptr;
+    return signals->WaitFor(deadline - MonotonicNow()) != nullptr;
   };
   return static_cast<ExitStatus>(Collect(*own, settings.collector, environment));
 }
 
 ExitStatus RunDaemon(const cli::Values& values, const AgentSettings& settings) {
-  StopSignals signals;  // first of all: a collector may have threads
+  cli::StopSignals signals;  // first of all: a collector may have threads
   const Findings findings = CheckSettings(settings, values);
   if (!findings.errors.empty()) return Complain(ExitStatus::kUsage, findings.errors.front());
   const auto log = cli::MakeStderrLogger("do-agent", settings.log_level,

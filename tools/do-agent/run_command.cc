@@ -95,13 +95,14 @@ void LogProblems(collector::Collector& collector, spdlog::logger& log) {
 }
 
 // Ticks until something ends it; says what.
-std::string TickUntilStopped(const AgentSettings& settings, MonoTime start, StopSignals& signals,
-                             Recorder& recorder, collector::Collector& collector,
-                             spdlog::logger& log) {
+std::string TickUntilStopped(const AgentSettings& settings, MonoTime start,
+                             cli::StopSignals& signals, Recorder& recorder,
+                             collector::Collector& collector, spdlog::logger& log) {
   const MonoTime end = settings.run_for ? start + *settings.run_for : MonoTime::max();
   TickSchedule schedule(start, settings.interval);
   while (true) {
-    if (const char* signal = signals.WaitUntil(std::min(schedule.next(), end))) return signal;
+    const MonoTime next = std::min(schedule.next(), end);
+    if (const char* signal = signals.WaitFor(next - MonotonicNow())) return signal;
     const Instant now = ReadClocks();
     if (now.mono >= end) return "the end of run_for";
     recorder.Tick(now, schedule.Take(now.mono));
@@ -126,7 +127,7 @@ std::string StopLine(const std::string& reason, Nanoseconds ran, const RecorderC
 
 }  // namespace
 
-Result<void> Run(const AgentSettings& settings, StopSignals& signals, spdlog::logger& log) {
+Result<void> Run(const AgentSettings& settings, cli::StopSignals& signals, spdlog::logger& log) {
   DOAGENT_ASSIGN(const spool::Host host, HostOf(settings));
   DOAGENT_ASSIGN(const BootId boot_id, collector::ReadBootId(settings.collector.procfs));
   DOAGENT_ASSIGN(const auto collector, collector::Collector::Create(settings.collector));

@@ -1,4 +1,4 @@
-#include "tools/do-agent/stop_signals.h"
+#include "tools/cli/stop_signals.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -7,11 +7,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 
 #include "spool/check.h"
-#include "tools/do-agent/clock.h"
 
-namespace doagent::agent {
+namespace doagent::cli {
 namespace {
 
 const char* NameOf(std::uint32_t signal) {
@@ -39,23 +39,26 @@ StopSignals::~StopSignals() {
   ::close(descriptor_);
 }
 
-const char* StopSignals::WaitUntil(MonoTime deadline) {
+const char* StopSignals::Wait(std::optional<Nanoseconds> timeout) {
+  using Clock = std::chrono::steady_clock;
+  const Clock::time_point start = Clock::now();
   while (received_ == nullptr) {
-    const Nanoseconds left = std::max(deadline - MonotonicNow(), Nanoseconds(0));
-    const auto seconds = std::chrono::floor<std::chrono::seconds>(left);
-    const timespec timeout{.tv_sec = seconds.count(), .tv_nsec = (left - seconds).count()};
+    timespec left_time{};
+    if (timeout) {
+      const Nanoseconds left = std::max(*timeout - (Clock::now() - start), Nanoseconds(0));
+      const auto seconds = std::chrono::floor<std::chrono::seconds>(left);
+      left_time = {.tv_sec = seconds.count(), .tv_nsec = (left - seconds).count()};
+    }
     pollfd wanted{descriptor_, POLLIN, 0};
-    const int ready = ::ppoll(&wanted, 1, &timeout, nullptr);
+    const int ready = ::ppoll(&wanted, 1, timeout ? &left_time : nullptr, nullptr);
     DOAGENT_CHECK(ready >= 0 || errno == EINTR);
-    if (ready > 0) {
-      signalfd_siginfo info{};
-      if (::read(descriptor_, &info, sizeof info) == sizeof info)
-        received_ = NameOf(info.ssi_signo);
-    } else if (ready == 0) {
-      return nullptr;
+    if (ready == 0) return nullptr;
+    signalfd_siginfo info{};
+    if (ready > 0 && ::read(descriptor_, &info, sizeof info) == sizeof info) {
+      received_ = NameOf(info.ssi_signo);
     }
   }
   return received_;
 }
 
-}  // namespace doagent::agent
+}  // namespace doagent::cli

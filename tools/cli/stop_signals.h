@@ -1,9 +1,12 @@
 // SIGTERM, SIGINT and SIGHUP as something to wait for instead of something that interrupts.
+// Not thread-safe.
 #pragma once
+
+#include <optional>
 
 #include "spool/time.h"
 
-namespace doagent::agent {
+namespace doagent::cli {
 
 class StopSignals {
  public:
@@ -15,13 +18,16 @@ class StopSignals {
   StopSignals(const StopSignals&) = delete;
   StopSignals& operator=(const StopSignals&) = delete;
 
-  // Returns when the time has come, or earlier with the name of the signal, such as "SIGTERM". One
+  // The name of the signal that came, such as "SIGTERM", or nullptr when none did for so long. One
   // wake-up. Once a signal has come, every call returns it.
-  const char* WaitUntil(MonoTime deadline);
+  const char* WaitFor(Nanoseconds timeout) { return Wait(timeout); }
+  const char* Wait() { return Wait(std::nullopt); }
 
  private:
+  const char* Wait(std::optional<Nanoseconds> timeout);
+
   int descriptor_;
   const char* received_ = nullptr;
 };
 
-}  // namespace doagent::agent
+}  // namespace doagent::cli

@@ -1,6 +1,6 @@
-#include "tools/cli/utf8.h"
+#include "spool/utf8.h"
 
-namespace doagent::cli {
+namespace doagent {
 namespace {
 
 struct Form {
@@ -46,4 +46,19 @@ bool IsUtf8(std::string_view text) {
   return true;
 }
 
-}  // namespace doagent::cli
+std::string ValidUtf8(std::string_view text) {
+  std::string valid;
+  valid.reserve(text.size());
+  bool in_invalid_run = false;
+  ForEachCharacter(text, [&](std::string_view character, bool well_formed) {
+    if (well_formed) {
+      valid += character;
+    } else if (!in_invalid_run) {
+      valid += kReplacementCharacter;
+    }
+    in_invalid_run = !well_formed;
+  });
+  return valid;
+}
+
+}  // namespace doagent

@@ -1,10 +1,12 @@
-// Walking through bytes that should be UTF-8.
+// Bytes that should be UTF-8: names that come from the kernel are any bytes, while label values in
+// the exposition format and strings in protobuf are UTF-8. Pure functions; thread-safe.
 #pragma once
 
 #include <cstddef>
+#include <string>
 #include <string_view>
 
-namespace doagent::cli {
+namespace doagent {
 
 inline constexpr std::string_view kReplacementCharacter = "\xef\xbf\xbd";  // U+FFFD
 
@@ -13,6 +15,9 @@ inline constexpr std::string_view kReplacementCharacter = "\xef\xbf\xbd";  // U+
 std::size_t Utf8CharacterBytes(std::string_view text);
 
 bool IsUtf8(std::string_view text);
+
+// The text with each run of bytes that belong to no character replaced by one U+FFFD.
+std::string ValidUtf8(std::string_view text);
 
 // Calls visit(character, true) for each well-formed character, visit(byte, false) for each byte
 // that belongs to none.
@@ -25,4 +30,4 @@ void ForEachCharacter(std::string_view text, const Visit& visit) {
   }
 }
 
-}  // namespace doagent::cli
+}  // namespace doagent
