@@ -54,8 +54,11 @@ Result<std::shared_ptr<grpc::ChannelCredentials>> ChannelFactory::Credentials() 
   }
   if (!options_.tls_cert.empty()) {
     auto pair = ReadKeyCertPair(options_.tls_cert, options_.tls_key);
-    if (pair) pair_ = *std::move(pair);
-    if (!pair_) return Fail(std::move(pair).error());
+    if (pair) {
+      pair_ = *std::move(pair);
+    } else if (!pair_) {
+      return Fail(std::move(pair).error());
+    }
     ssl.pem_private_key = pair_->key;
     ssl.pem_cert_chain = pair_->cert;
   }

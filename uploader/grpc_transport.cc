@@ -66,7 +66,8 @@ class GrpcTransport final : public Transport {
     if (message) return stream_->Write(*std::move(message));
     // What no receiver takes is refused here: sending it would end the stream, again and again.
     Refused refused;
-    refused.spool_id = batch.spool_id;  // an error leaves the batch as it was
+    // NOLINTNEXTLINE(bugprone-use-after-move): an error leaves the batch as it was.
+    refused.spool_id = batch.spool_id;
     for (const auto& record : batch.records) refused.ranges.Add({record.sequence, record.sequence});
     refused.detail = message.error().what;
     events_.push_back(std::move(refused));

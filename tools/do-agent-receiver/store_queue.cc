@@ -45,8 +45,8 @@ void StoreQueue::Run() {
   for (;;) {
     Work work = Take();
     if (std::holds_alternative<std::monostate>(work)) return;
-    if (auto* registration = std::get_if<Registration>(&work)) {
-      Execute(std::move(*registration));
+    if (const auto* registration = std::get_if<Registration>(&work)) {
+      Execute(*registration);
     } else {
       Execute(std::get<Group>(work));
     }
@@ -81,7 +81,7 @@ StoreQueue::Group StoreQueue::TakeGroup() {
   return group;
 }
 
-void StoreQueue::Execute(Registration registration) {
+void StoreQueue::Execute(const Registration& registration) {
   std::vector<Result<spool::StoredClaim>> results;
   for (const spool::Claim& claim : registration.claims) {
     auto result = store_.add_claim(registration.principal, claim);

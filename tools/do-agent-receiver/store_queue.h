@@ -91,7 +91,7 @@ class StoreQueue {
   void Run();
   Work Take();
   Group TakeGroup();
-  void Execute(Registration registration);
+  void Execute(const Registration& registration);
   void Execute(const Group& group);
   void Report(const std::optional<Error>& failure);
 
