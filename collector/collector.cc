@@ -126,8 +126,8 @@ class Collector::Impl {
     if (one.result) one.result = one.source->Collect(tick);
     if (one.result && builder.overflowed()) {
       one.result = Fail(ErrorCode::kRefuse, "collector." + one.name,
-                        "more than " + std::to_string(SectionBuilder::kSeriesMax) +
-                            " series; leave some out with its options");
+                        "more than " + std::to_string(spool::kSeriesMax) +
+                            " series, or too long labels; leave some out with its options");
     }
     if (!one.result) {
       builder.Discard();

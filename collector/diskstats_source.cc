@@ -7,10 +7,10 @@
 #include <vector>
 
 #include "collector/diskstats.h"
+#include "collector/label_text.h"
 #include "collector/position_cache.h"
 #include "collector/proc_file.h"
 #include "collector/sources.h"
-#include "spool/utf8.h"
 
 namespace doagent::collector {
 namespace {
@@ -104,7 +104,7 @@ class DiskstatsSource final : public Source {
     return {.is_shown = filter_.Accepts(disk.device),
             .major = disk.major,
             .minor = disk.minor,
-            .label = ValidUtf8(disk.device),
+            .label = LabelText(disk.device),
             .major_label = std::to_string(disk.major),
             .minor_label = std::to_string(disk.minor)};
   }

@@ -12,11 +12,11 @@
 #include <unordered_map>
 #include <vector>
 
+#include "collector/label_text.h"
 #include "collector/mountinfo.h"
 #include "collector/proc_file.h"
 #include "collector/sources.h"
 #include "collector/statvfs_workers.h"
-#include "spool/utf8.h"
 
 namespace doagent::collector {
 namespace {
@@ -153,9 +153,9 @@ class FilesystemSource final : public Source {
       const std::string mount_point = WithoutRootfs(mount.mount_point);
       if (excludes_mounts_ && mounts_excluded_.Matches(mount_point)) continue;
       if (excludes_types_ && types_excluded_.Matches(mount.fs_type)) continue;
-      ShownMount one{.device = ValidUtf8(mount.source),
-                     .fs_type = ValidUtf8(mount.fs_type),
-                     .mount_point = ValidUtf8(mount_point),
+      ShownMount one{.device = LabelText(mount.source),
+                     .fs_type = LabelText(mount.fs_type),
+                     .mount_point = LabelText(mount_point),
                      .read_only = mount.read_only};
       const auto key = std::make_tuple(one.device, one.fs_type, one.mount_point);
       const auto [known, is_new] = shown.emplace(key, mounts_.size());

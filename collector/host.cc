@@ -40,7 +40,7 @@ Result<spool::Host> ReadHost(const std::filesystem::path& procfs,
                              const std::filesystem::path& rootfs) {
   spool::Host host;
   DOAGENT_ASSIGN(const auto hostname, ReadLine(procfs / "sys/kernel/hostname"));
-  if (hostname) host.hostname = ValidUtf8(hostname->substr(0, kHostnameBytesMax));
+  if (hostname) host.hostname = ValidUtf8(*hostname, kHostnameBytesMax);
 
   const auto path = rootfs / "etc/machine-id";
   DOAGENT_ASSIGN(const auto machine_id, ReadLine(path));

@@ -7,17 +7,14 @@
 namespace doagent::collector {
 namespace {
 
-// PATH_MAX is 4096, and an escaped byte takes four.
-constexpr std::size_t kFieldBytesMax = 16'384;
-
-// Cuts the text up to the next space off the front of `rest`; the field may be empty. False: no
-// field is left, or it is longer than any that the kernel writes.
+// Cuts the text up to the next space off the front of `rest`; the field may be empty, and of any
+// length: an overlay's options name each of its layers. False: no field is left.
 bool NextCell(std::string_view& rest, std::string_view& cell) {
   if (rest.data() == nullptr) return false;
   const auto end = rest.find(' ');
   cell = rest.substr(0, end);
   rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
-  return cell.size() <= kFieldBytesMax;
+  return true;
 }
 
 // Whether one of the options, separated by commas, is "ro".

@@ -8,12 +8,12 @@
 #include <string>
 #include <vector>
 
+#include "collector/label_text.h"
 #include "collector/net_dev.h"
 #include "collector/position_cache.h"
 #include "collector/proc_file.h"
 #include "collector/sources.h"
 #include "collector/sysfs_number.h"
-#include "spool/utf8.h"
 
 namespace doagent::collector {
 namespace {
@@ -94,7 +94,7 @@ class NetdevSource final : public Source {
 
   Device MakeDevice(std::string_view name) const {
     const auto path = class_net_ / std::string(name) / "statistics/rx_nohandler";
-    return {filter_.Accepts(name), ValidUtf8(name), ProcFile(path, ProcFile::Shape::kValue)};
+    return {filter_.Accepts(name), LabelText(name), ProcFile(path, ProcFile::Shape::kValue)};
   }
 
   Result<void> AddDevice(Device& device, const NetDev& dev) {

@@ -126,7 +126,10 @@ std::uint32_t SectionBuilder::Locate(FamilyId family,
   for (auto candidate = first; candidate != last; ++candidate) {
     if (IsSeries(candidate->second, family, values)) return candidate->second;
   }
-  if (series_.size() >= kSeriesMax || values_.size() >= kLabelBytesMax) return kNone;
+  if (series_.size() >= spool::kSeriesMax || values_.size() >= kValueBytesMax) return kNone;
+  for (const auto value : values) {
+    if (value.size() > spool::kLabelBytesMax) return kNone;
+  }
   return Append(family, values, hash);
 }
 

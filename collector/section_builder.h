@@ -27,8 +27,8 @@ class SectionBuilder {
  public:
   using FamilyId = std::uint32_t;
 
-  static constexpr std::size_t kSeriesMax = 200'000;
-  static constexpr std::size_t kLabelBytesMax = std::size_t{64} << 20;
+  // Of the label values of all series together, so that a schema stays within what a spool takes.
+  static constexpr std::size_t kValueBytesMax = std::size_t{8} << 20;
   static constexpr std::size_t kAbsentSeriesMin = 64;
   static constexpr std::uint16_t kAbsentTicks = 60;
 
@@ -50,7 +50,8 @@ class SectionBuilder {
   // Forgets the samples added since Begin: the collector failed half-way.
   void Discard();
 
-  // True when samples were refused since Begin because of kSeriesMax or kLabelBytesMax.
+  // True when samples were refused since Begin because of spool::kSeriesMax, kValueBytesMax, or
+  // a label value longer than spool::kLabelBytesMax.
   bool overflowed() const { return overflowed_; }
 
   // Ends the tick: the section is complete. False: the schema has no series yet, so that there is

@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "collector/clocksource.h"
+#include "collector/label_text.h"
 #include "collector/proc_file.h"
 #include "collector/sources.h"
-#include "spool/utf8.h"
 
 namespace doagent::collector {
 namespace {
@@ -95,7 +95,7 @@ class TimeSource final : public Source {
     const std::string_view name = local.tm_zone == nullptr ? "" : local.tm_zone;
     if (name != zone_) {
       zone_ = name;
-      zone_label_ = ValidUtf8(name);
+      zone_label_ = LabelText(name);
     }
     builder_.Add(zone_offset_, {zone_label_},
                  static_cast<std::uint64_t>(static_cast<std::int64_t>(local.tm_gmtoff)));

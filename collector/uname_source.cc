@@ -5,8 +5,8 @@
 #include <string>
 #include <system_error>
 
+#include "collector/label_text.h"
 #include "collector/sources.h"
-#include "spool/utf8.h"
 
 namespace doagent::collector {
 namespace {
@@ -39,12 +39,12 @@ class UnameSource final : public Source {
   void Take(const struct utsname& names) {
     known_ = true;
     names_ = names;
-    sysname_ = ValidUtf8(names.sysname);
-    nodename_ = ValidUtf8(names.nodename);
-    release_ = ValidUtf8(names.release);
-    version_ = ValidUtf8(names.version);
-    machine_ = ValidUtf8(names.machine);
-    domainname_ = ValidUtf8(names.domainname);
+    sysname_ = LabelText(names.sysname);
+    nodename_ = LabelText(names.nodename);
+    release_ = LabelText(names.release);
+    version_ = LabelText(names.version);
+    machine_ = LabelText(names.machine);
+    domainname_ = LabelText(names.domainname);
   }
 
   const std::function<int(struct utsname*)> uname_;

@@ -8,6 +8,16 @@ namespace {
 // Records come in order, so two or three key sets are in use at a time; a receiver has that many
 // for every agent.
 constexpr std::size_t kKeySetsMax = 64;
+// Series and labels of all of them, some 50 bytes each; the last used one is kept in any case.
+constexpr std::size_t kWeightMax = 2'000'000;
+
+std::size_t WeightOf(const KeySet& key_set) {
+  std::size_t weight = 1;
+  for (const auto& key : key_set.keys) {
+    for (const auto& series : key.schema->series()) weight += 1 + series.labels.size();
+  }
+  return weight;
+}
 
 Result<OpenedObject> OpenAs(ObjectTable& objects, ObjectKind kind, const ObjectId& id) {
   DOAGENT_ASSIGN(OpenedObject object, objects.Open(id));
@@ -60,14 +70,20 @@ Result<KeySetPtr> Catalog::FindKeySet(const ObjectId& id) {
     return found->second->key_set;
   }
   DOAGENT_ASSIGN(KeySetPtr key_set, LoadKeySet(id));
-  recent_.push_front({id, key_set});
+  recent_.push_front({id, key_set, WeightOf(*key_set)});
   by_id_[id] = recent_.begin();
-  if (recent_.size() > kKeySetsMax) {
+  weight_ += recent_.front().weight;
+  if (recent_.size() > kKeySetsMax || weight_ > kWeightMax) Evict();
+  return key_set;
+}
+
+void Catalog::Evict() {
+  while (recent_.size() > kKeySetsMax || (recent_.size() > 1 && weight_ > kWeightMax)) {
+    weight_ -= recent_.back().weight;
     by_id_.erase(recent_.back().id);
     recent_.pop_back();
-    std::erase_if(schemas_, [](const auto& entry) { return entry.second.expired(); });
   }
-  return key_set;
+  std::erase_if(schemas_, [](const auto& entry) { return entry.second.expired(); });
 }
 
 }  // namespace doagent::spool

@@ -24,14 +24,17 @@ class Catalog {
  private:
   Result<SchemaPtr> FindSchema(const ObjectId& id);
   Result<KeySetPtr> LoadKeySet(const ObjectId& id);
+  void Evict();
 
   struct Entry {
     ObjectId id;
     KeySetPtr key_set;
+    std::size_t weight = 0;  // series and labels
   };
 
   ObjectTable& objects_;
   std::list<Entry> recent_;  // the last used first
+  std::size_t weight_ = 0;   // of all of them
   std::unordered_map<ObjectId, std::list<Entry>::iterator, ObjectId::Hash> by_id_;
   std::unordered_map<ObjectId, std::weak_ptr<const Schema>, ObjectId::Hash> schemas_;
 };

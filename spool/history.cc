@@ -35,13 +35,13 @@ std::vector<Incarnation> ConflictingIncarnations(const std::vector<IncarnationSt
   return conflicting;
 }
 
-bool NoteIncarnation(std::vector<IncarnationStart>& starts, const RangeSet& stored,
-                     Incarnation incarnation, Sequence sequence) {
+Noted NoteIncarnation(std::vector<IncarnationStart>& starts, const RangeSet& stored,
+                      Incarnation incarnation, Sequence sequence) {
   const auto known = std::find_if(
       starts.begin(), starts.end(),
       [incarnation](const IncarnationStart& start) { return start.incarnation == incarnation; });
   if (known != starts.end() && known->first_sequence <= sequence) {
-    return IncarnationAt(starts, sequence) == incarnation;
+    return IncarnationAt(starts, sequence) == incarnation ? Noted::kKnown : Noted::kConflict;
   }
   // Its beginning is new, or earlier than was known: from here to where it (or the next one) was
   // known to begin, nothing may be stored.
@@ -49,9 +49,11 @@ bool NoteIncarnation(std::vector<IncarnationStart>& starts, const RangeSet& stor
   for (const auto& start : starts) {
     if (start.first_sequence >= sequence) known_from = std::min(known_from, start.first_sequence);
   }
-  if (known != starts.end() && known_from != known->first_sequence) return false;
-  if (known_from == sequence) return false;
-  if (sequence + 1 < known_from && stored.Intersects({sequence + 1, known_from - 1})) return false;
+  if (known != starts.end() && known_from != known->first_sequence) return Noted::kConflict;
+  if (known_from == sequence) return Noted::kConflict;
+  if (sequence + 1 < known_from && stored.Intersects({sequence + 1, known_from - 1})) {
+    return Noted::kConflict;
+  }
   if (known != starts.end()) {
     known->first_sequence = sequence;
   } else {
@@ -59,7 +61,7 @@ bool NoteIncarnation(std::vector<IncarnationStart>& starts, const RangeSet& stor
     std::sort(starts.begin(), starts.end(),
               [](const auto& a, const auto& b) { return a.first_sequence < b.first_sequence; });
   }
-  return true;
+  return Noted::kNew;
 }
 
 }  // namespace doagent::spool

@@ -21,9 +21,14 @@ std::vector<Incarnation> ConflictingIncarnations(const std::vector<IncarnationSt
                                                  const std::vector<IncarnationStart>& known,
                                                  const RangeSet& stored);
 
-// Notes that the incarnation wrote the sequence, which is not stored yet. False, and nothing noted:
-// that would put it among another incarnation's stored sequences.
-bool NoteIncarnation(std::vector<IncarnationStart>& starts, const RangeSet& stored,
-                     Incarnation incarnation, Sequence sequence);
+enum class Noted {
+  kKnown,     // as the beginnings have it
+  kNew,       // the incarnation now begins with this sequence
+  kConflict,  // it would stand among another incarnation's stored sequences: nothing noted
+};
+
+// Notes that the incarnation wrote the sequence, which is not stored yet.
+Noted NoteIncarnation(std::vector<IncarnationStart>& starts, const RangeSet& stored,
+                      Incarnation incarnation, Sequence sequence);
 
 }  // namespace doagent::spool

@@ -33,8 +33,13 @@ struct InboxOrigin {
 struct PendingOrigin {
   InboxOrigin origin;
   RangeSet added;
-  bool incarnations_changed = false;
+  std::vector<IncarnationStart> begun;  // what it adds to the origin's incarnations
 };
+
+// What one batch may cost whoever waits behind it: some seconds at most. What is beyond is refused
+// for now, and comes again in a batch of its own.
+constexpr std::size_t kBatchIncarnationsMax = 1000;
+constexpr std::size_t kBatchSeriesMax = 50'000'000;  // decoded, of all rows together
 
 Refusal RefusalFor(const Error& error) {
   return error.code == ErrorCode::kRetry || error.code == ErrorCode::kEvict ? Refusal::kRetry
@@ -98,6 +103,7 @@ class Inbox::Impl {
   std::unique_ptr<Writer> writer_;
   RecordReader records_;
   Catalog catalog_;
+  std::size_t series_decoded_ = 0;  // of the batch that is being stored
   ReceiverId receiver_id_;
   std::map<SpoolId, InboxOrigin> origins_;
 };
@@ -130,15 +136,13 @@ Result<void> Inbox::Impl::PutClaim(const Principal& principal, const Claim& clai
     row = found->second.row;
   } else {
     row.spool_id = claim.spool_id;
-    row.first_sequence = claim.first_pending;
+    // Not what the claim asks about: another receiver may have that, and it will not come here.
+    row.first_sequence = claim.head + 1;
     row.principal = principal.name;
   }
+  if (row.number != 0 && claim.host == row.host) return {};
   OriginRow wanted = row;
   wanted.host = claim.host;
-  wanted.first_sequence = std::min(row.first_sequence, claim.first_pending);
-  const bool same =
-      row.number != 0 && wanted.host == row.host && wanted.first_sequence == row.first_sequence;
-  if (same) return {};
   DOAGENT_ASSIGN(Transaction transaction, writer_->Begin());
   DOAGENT_ASSIGN(wanted.number, PutOrigin(writer_->database(), wanted));
   DOAGENT_TRY(transaction.Commit());
@@ -175,8 +179,7 @@ Result<StoredClaim> Inbox::Impl::Register(const Principal& principal, const Clai
 }
 
 Result<std::optional<RefusedRange>> Inbox::Impl::PutIncomingObjects(const IncomingBatch& batch) {
-  RefusedRange refused{
-      {batch.records.front().sequence, batch.records.back().sequence}, Refusal::kPermanent, "", {}};
+  RefusedRange refused{{}, Refusal::kPermanent, "", {}};
   for (const auto& object : batch.objects) {
     DOAGENT_ASSIGN(const auto known, writer_->objects().Find(object.id));
     if (known) continue;
@@ -224,6 +227,7 @@ Result<Inbox::Impl::Validated> Inbox::Impl::Validate(const StoredRecord& record)
   }
   const auto key_set = catalog_.FindKeySet(record.key_set);
   if (!key_set) return refuse(RefusalFor(key_set.error()), key_set.error().Message());
+  series_decoded_ += (*key_set)->series;
   const auto snapshot = DecodeRow(record, **key_set);
   if (!snapshot) return refuse(Refusal::kPermanent, snapshot.error().Message());
   validated.incarnation = (*key_set)->incarnation;
@@ -247,18 +251,17 @@ Result<std::optional<RefusedRange>> Inbox::Impl::StoreRecord(const StoredRecord&
   DOAGENT_ASSIGN(Validated validated, Validate(record));
   if (validated.refused) return std::move(validated.refused);
 
-  auto starts = origin.row.incarnations;
-  if (origin.conflicting.count(validated.incarnation) != 0 ||
-      !NoteIncarnation(starts, origin.stored, validated.incarnation, record.sequence)) {
+  const bool known_conflict = origin.conflicting.count(validated.incarnation) != 0;
+  const Noted noted = known_conflict ? Noted::kConflict
+                                     : NoteIncarnation(origin.row.incarnations, origin.stored,
+                                                       validated.incarnation, record.sequence);
+  if (noted == Noted::kConflict) {
     origin.conflicting.insert(validated.incarnation);
     return RefuseOne(record, Refusal::kEpochConflict,
                      "another opening of the spool wrote the sequences around it");
   }
+  if (noted == Noted::kNew) pending.begun.push_back({validated.incarnation, record.sequence});
   DOAGENT_TRY(writer_->InsertRecord(origin.row.number, record, validated.key_set));
-  if (starts != origin.row.incarnations) {
-    origin.row.incarnations = std::move(starts);
-    pending.incarnations_changed = true;
-  }
   origin.stored.Add({record.sequence, record.sequence});
   pending.added.Add({record.sequence, record.sequence});
   return std::nullopt;
@@ -269,10 +272,20 @@ Result<BatchOutcome> Inbox::Impl::StoreBatch(const IncomingBatch& batch, Pending
   if (batch.records.empty()) return outcome;
   DOAGENT_ASSIGN(auto bad_objects, PutIncomingObjects(batch));
   if (bad_objects) {
-    outcome.refused.push_back(*std::move(bad_objects));
+    // Record by record: what lies between them may be another batch's.
+    for (const auto& record : batch.records) {
+      bad_objects->range = {record.sequence, record.sequence};
+      AddRefused(outcome.refused, *bad_objects);
+    }
     return outcome;
   }
+  const std::size_t begun_max = origin.begun.size() + kBatchIncarnationsMax;
+  series_decoded_ = 0;
   for (const auto& record : batch.records) {
+    if (origin.begun.size() >= begun_max || series_decoded_ >= kBatchSeriesMax) {
+      AddRefused(outcome.refused, RefuseOne(record, Refusal::kRetry, "too much for one batch"));
+      continue;
+    }
     DOAGENT_ASSIGN(auto refused, StoreRecord(record, origin));
     if (refused) {
       AddRefused(outcome.refused, *std::move(refused));
@@ -287,8 +300,7 @@ Result<void> Inbox::Impl::WriteOrigins(const Working& working) {
   for (const auto& [spool_id, pending] : working) {
     const OriginRow& row = pending.origin.row;
     DOAGENT_TRY(WriteStored(writer_->database(), row.number, pending.origin.stored, pending.added));
-    if (!pending.incarnations_changed) continue;
-    for (const auto& start : row.incarnations) {
+    for (const auto& start : pending.begun) {
       DOAGENT_TRY(PutIncarnation(writer_->database(), row.number, start));
     }
   }
@@ -304,7 +316,7 @@ Result<std::vector<BatchOutcome>> Inbox::Impl::Store(const std::vector<IncomingB
     const auto found = origins_.find(batch.spool_id);
     DOAGENT_CHECK(found != origins_.end());  // Register comes first
     const auto entry =
-        working.try_emplace(batch.spool_id, PendingOrigin{found->second, {}, false}).first;
+        working.try_emplace(batch.spool_id, PendingOrigin{found->second, {}, {}}).first;
     DOAGENT_ASSIGN(BatchOutcome outcome, StoreBatch(batch, entry->second));
     outcomes.push_back(std::move(outcome));
   }

@@ -4,6 +4,7 @@
 // value. Nothing here is converted to floating point before a person or another system reads it.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -16,6 +17,11 @@
 #include "spool/time.h"
 
 namespace doagent::spool {
+
+// What fits into a snapshot: whoever makes one keeps to it, whoever decodes one checks it.
+inline constexpr std::size_t kSeriesMax = 100'000;  // of all sections together
+inline constexpr std::size_t kSectionsMax = 256;
+inline constexpr std::size_t kLabelBytesMax = 4096;  // a name, a label value, a help text, a reason
 
 // As in the Prometheus exposition format; parts of histograms and summaries are series of their
 // own.

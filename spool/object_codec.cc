@@ -7,6 +7,7 @@
 #include "spool/check.h"
 #include "spool/codec.h"
 #include "spool/digest.h"
+#include "spool/field_count.h"
 
 namespace doagent::spool {
 namespace {
@@ -125,6 +126,11 @@ Result<std::string> OpenObject(const StoredObject& object) {
 }
 
 Result<SchemaPtr> DecodeSchema(const std::string& content) {
+  const auto fields = CountFields(
+      content, {{v1::Schema::kFamiliesFieldNumber, {}}, {v1::Schema::kSeriesFieldNumber, {}}});
+  if (!fields || *fields > kSchemaFieldsMax) {
+    return Malformed("schema", "not a Schema message, or one with too many fields");
+  }
   v1::Schema message;
   if (!message.ParseFromString(content)) return Malformed("schema", "not a Schema message");
   if (message.collector().empty() || !TextAllowed(message.collector()) ||
@@ -192,7 +198,7 @@ Result<KeySetNames> DecodeKeySetNames(const std::string& content) {
   if (!boot_id || message.incarnation() == 0) {
     return Malformed("key set", "has no boot id or no incarnation");
   }
-  if (static_cast<std::size_t>(message.keys_size()) > kKeysMax) {
+  if (static_cast<std::size_t>(message.keys_size()) > kSectionsMax) {
     return Malformed("key set", "names too many keys");
   }
   KeySetNames names{message.incarnation(), *boot_id, message.clock_offset_ns(), {}};

@@ -7,6 +7,7 @@
 #include "spool/check.h"
 #include "spool/codec.h"
 #include "spool/digest.h"
+#include "spool/utf8.h"
 
 namespace doagent::spool {
 namespace {
@@ -221,7 +222,7 @@ StoredRecord EncodeEvent(const Event& event, Incarnation incarnation, Sequence s
   message.set_incarnation(incarnation);
   message.set_boot_id(std::string(event.boot_id.bytes()));
   message.set_clock_offset_ns(ClockOffset(event.wall, event.mono));
-  message.set_reason(event.reason.substr(0, kLabelBytesMax));
+  message.set_reason(ValidUtf8(event.reason, kLabelBytesMax));
   if (!event.spool_id.IsZero()) message.set_spool_id(std::string(event.spool_id.bytes()));
   for (const auto& range : event.ranges) {
     auto* out = message.add_ranges();

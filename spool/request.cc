@@ -20,6 +20,11 @@ Result<std::uint64_t> CountParked(Database& database) {
 Result<RequestOutcome> RequestRetryParked(const std::filesystem::path& spool) {
   // Opened first: it says what is wrong with a path that names no spool.
   DOAGENT_ASSIGN(const auto database, OpenForRequests(spool));
+  DOAGENT_ASSIGN(const Role role, RoleOf(*database));
+  if (role != Role::kAgent) {
+    return Fail(ErrorCode::kRefuse, spool.string(),
+                "is a receiver's spool: records are parked on agents only");
+  }
   auto lock = LockFile::Acquire(spool, "do-agent-spool");
   if (!lock && lock.error().code != ErrorCode::kRetry) return Fail(std::move(lock).error());
   const bool owned_by_other = !lock;

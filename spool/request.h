@@ -17,7 +17,7 @@ struct RequestOutcome {
   std::uint64_t records = 0;  // concerned, as of now
 };
 
-// Puts all parked records back among the pending ones.
+// Puts all parked records back among the pending ones. kRefuse: not an agent's spool.
 Result<RequestOutcome> RequestRetryParked(const std::filesystem::path& spool);
 
 // What the owner of the spool did for the requests that it found.

@@ -40,6 +40,8 @@ Result<std::map<OriginNumber, OriginState>> LoadStates(Database& database) {
 
 Result<void> Spool::Impl::Begin(const SpoolOptions& options) {
   DOAGENT_ASSIGN(Transaction transaction, writer_->Begin());
+  // Before anything is read: what another connection commits after this is seen by the next append.
+  DOAGENT_ASSIGN(seen_data_version_, writer_->DataVersion());
   // What they did is in the states that are loaded below.
   DOAGENT_ASSIGN([[maybe_unused]] const RequestsDone requests,
                  ExecuteRequests(writer_->database()));
@@ -62,7 +64,6 @@ Result<void> Spool::Impl::Begin(const SpoolOptions& options) {
   encoder_.emplace(incarnation_, key_interval_);
   current_ = opening.current;
   DOAGENT_ASSIGN(states_, LoadStates(writer_->database()));
-  DOAGENT_ASSIGN(seen_data_version_, writer_->DataVersion());
   DOAGENT_ASSIGN(read_database_, OpenForReading(path_));
   DOAGENT_ASSIGN(records_, RecordReader::Prepare(*read_database_));
   DOAGENT_ASSIGN(objects_, ObjectTable::Prepare(*read_database_));

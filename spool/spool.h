@@ -71,8 +71,8 @@ struct ParkedRecord {
 class Spool {
  public:
   // Opens or creates the spool, takes its lock, and appends a start event. Errors: kRefuse for a
-  // file that is no spool, a newer version, a second writer (named); kSalvage for a damaged one;
-  // kFatal for what the file system refuses.
+  // file that is no spool or a newer version; kRetry for a second writer (named); kSalvage for a
+  // damaged one; kFatal for what the file system refuses.
   static Result<std::unique_ptr<Spool>> Open(const SpoolOptions& options);
   // Writes nothing: append a stop event before.
   ~Spool();
@@ -81,14 +81,16 @@ class Spool {
   Spool& operator=(const Spool&) = delete;
 
   // Durable on return; what it returns is the record's sequence. An error leaves the spool as it
-  // was: the sequence will be used by the next record.
+  // was: the sequence will be used by the next record. kRefuse: beyond the limits of model.h and
+  // stored.h.
   Result<Sequence> Append(const Snapshot& snapshot);
   // A stop event takes all acknowledgements with it.
   Result<Sequence> Append(const Event& event);
 
   // --- Delivery; for the uploader's thread -------------------------------------------------------
 
-  // The origins that have pending records, and always the current one, which comes first.
+  // The current origin comes first, then those with pending records, then those that were delivered
+  // whole: a receiver that was restored from a backup may lack some of it again.
   Result<std::vector<Claim>> Claims();
 
   // The lowest run of records of the origin that are neither delivered nor parked nor in `skip`,

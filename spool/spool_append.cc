@@ -16,6 +16,23 @@ namespace {
 // some costs only a re-send.
 constexpr int kAppendsPerAcknowledgement = 6;
 
+// What no reader and no receiver would take must not become durable.
+Result<void> CheckLimits(const Snapshot& snapshot, const EncodedRow& row) {
+  std::size_t series = 0;
+  for (const auto& section : snapshot.sections) series += section.schema->size();
+  const bool objects_fit =
+      std::all_of(row.objects.begin(), row.objects.end(),
+                  [](const auto& object) { return object.payload.size() <= kObjectBytesMax; });
+  if (series <= kSeriesMax && snapshot.sections.size() <= kSectionsMax && objects_fit &&
+      row.record.payload.size() <= kRecordBytesMax) {
+    return {};
+  }
+  return Fail(ErrorCode::kRefuse, "snapshot",
+              std::to_string(series) + " series: more than a record takes (" +
+                  std::to_string(kSeriesMax) + " series, " + std::to_string(kRecordBytesMax) +
+                  " bytes); leave collectors or devices out");
+}
+
 }  // namespace
 
 Sequence Spool::Impl::NextSequence() const {
@@ -136,6 +153,7 @@ Result<Sequence> Spool::Impl::Append(const Snapshot& snapshot) {
   {
     const std::lock_guard lock(write_mutex_);
     const EncodedRow row = encoder_->Encode(snapshot, NextSequence());
+    DOAGENT_TRY(CheckLimits(snapshot, row));
     const bool due = ++appends_since_acknowledgements_ >= kAppendsPerAcknowledgement;
     DOAGENT_ASSIGN(sequence, AppendRecord(row.record, row.objects, due));
     encoder_->Commit();

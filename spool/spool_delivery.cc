@@ -17,15 +17,22 @@ Result<std::vector<Claim>> Spool::Impl::Claims() {
     const auto& row = state.row;
     const auto pending = state.delivery.settled().NextAbsent(row.first_sequence, state.head);
     const bool current = number == current_;
-    if (!pending && !current) continue;
+    const bool empty = state.head < row.first_sequence;
+    if (empty && !current) continue;
     Claim claim{row.spool_id,
                 row.host,
                 current,
                 row.incarnations,
                 pending ? pending->first : std::max(state.head + 1, row.first_sequence),
                 state.head};
-    claims.insert(current ? claims.begin() : claims.end(), std::move(claim));
+    claims.push_back(std::move(claim));
   }
+  const auto rank = [](const Claim& claim) {
+    if (claim.current) return 0;
+    return claim.first_pending <= claim.head ? 1 : 2;
+  };
+  std::stable_sort(claims.begin(), claims.end(),
+                   [&rank](const Claim& a, const Claim& b) { return rank(a) < rank(b); });
   return claims;
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "spool/ids.h"
+#include "spool/model.h"
 
 namespace doagent::spool {
 
@@ -24,13 +25,11 @@ enum class RecordKind : std::uint8_t {
 enum class ObjectKind : std::uint8_t { kSchema = 1, kKey = 2, kKeySet = 3 };
 
 // Limits on what comes from outside, checked before anything is decompressed or decoded.
-inline constexpr std::size_t kRecordBytesMax = 1 << 20;     // stored payload
-inline constexpr std::size_t kObjectBytesMax = 4 << 20;     // stored payload
-inline constexpr std::size_t kDecodedBytesMax = 16 << 20;   // after decompression
-inline constexpr std::size_t kDecompressionRatioMax = 200;  // decoded : stored, above 64 KiB
-inline constexpr std::size_t kSeriesMax = 100'000;          // in a snapshot
-inline constexpr std::size_t kLabelBytesMax = 4096;         // a name or a value
-inline constexpr std::size_t kKeysMax = 256;                // in a key set
+inline constexpr std::size_t kRecordBytesMax = 1 << 20;           // stored payload
+inline constexpr std::size_t kObjectBytesMax = 4 << 20;           // stored payload
+inline constexpr std::size_t kDecodedBytesMax = 16 << 20;         // after decompression
+inline constexpr std::size_t kDecompressionRatioMax = 200;        // decoded : stored, above 64 KiB
+inline constexpr std::size_t kSchemaFieldsMax = 12 * kSeriesMax;  // names, values, series, families
 inline constexpr Sequence kSequenceMax = (Sequence{1} << 40) - 1;
 
 struct StoredObject {

@@ -1,5 +1,7 @@
 #include "spool/utf8.h"
 
+#include <algorithm>
+
 namespace doagent {
 namespace {
 
@@ -46,15 +48,16 @@ bool IsUtf8(std::string_view text) {
   return true;
 }
 
-std::string ValidUtf8(std::string_view text) {
+std::string ValidUtf8(std::string_view text, std::size_t bytes_max) {
   std::string valid;
-  valid.reserve(text.size());
+  valid.reserve(std::min(text.size(), bytes_max));
   bool in_invalid_run = false;
+  bool full = false;
   ForEachCharacter(text, [&](std::string_view character, bool well_formed) {
-    if (well_formed) {
-      valid += character;
-    } else if (!in_invalid_run) {
-      valid += kReplacementCharacter;
+    if (well_formed || !in_invalid_run) {
+      const std::string_view shown = well_formed ? character : kReplacementCharacter;
+      full = full || valid.size() + shown.size() > bytes_max;
+      if (!full) valid += shown;
     }
     in_invalid_run = !well_formed;
   });

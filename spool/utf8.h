@@ -16,8 +16,9 @@ std::size_t Utf8CharacterBytes(std::string_view text);
 
 bool IsUtf8(std::string_view text);
 
-// The text with each run of bytes that belong to no character replaced by one U+FFFD.
-std::string ValidUtf8(std::string_view text);
+// The text with each run of bytes that belong to no character replaced by one U+FFFD; cut after the
+// last character that ends within bytes_max.
+std::string ValidUtf8(std::string_view text, std::size_t bytes_max);
 
 // Calls visit(character, true) for each well-formed character, visit(byte, false) for each byte
 // that belongs to none.

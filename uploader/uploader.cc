@@ -80,7 +80,10 @@ void Uploader::Handle(const TransportEvent& event) {
     return Disconnect({CloseReason::kProtocol, "a second Welcome in one session", {}});
   }
   if (connecting) {
-    if (std::holds_alternative<Heartbeat>(event)) return;  // still busy with the claims
+    if (std::holds_alternative<Heartbeat>(event)) {  // still busy with the claims
+      answer_due_ = std::min(now_ + options_.welcome_timeout, welcome_due_max_);
+      return;
+    }
     return Disconnect({CloseReason::kProtocol, "an answer before the Welcome", {}});
   }
   if (const auto* ack = std::get_if<Ack>(&event)) {
@@ -184,6 +187,7 @@ void Uploader::Connect() {
   asked_receiver_ = status_.receiver;
   claims_ = ClaimsToSend(spool_, *std::move(claims), asked_receiver_);
   answer_due_ = now_ + options_.welcome_timeout;
+  welcome_due_max_ = now_ + options_.batch_timeout;
   SetState(State::kConnecting);
   transport_.Open(claims_);
 }
@@ -249,7 +253,7 @@ void Uploader::RefreshClaims() {
   // who would answer: once after the start of the program.
   const bool asked = asked_receiver_ == session_->receiver();
   const bool known = std::all_of(claims->begin(), claims->end(), [this](const auto& claim) {
-    return session_->Claimed(claim.spool_id);
+    return claim.first_pending > claim.head || session_->Claimed(claim.spool_id);
   });
   if (!known || !asked) Reconnect();
 }

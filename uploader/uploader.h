@@ -133,10 +133,11 @@ class Uploader {
   Backoff spool_backoff_;  // between attempts at a spool that fails
   BatchSize batch_size_;   // learned from the link, hence kept from session to session
 
-  MonoTime attempt_at_ = MonoTime::min();      // the next one, while there is no session
-  MonoTime answer_due_ = MonoTime::max();      // the Welcome, while connecting
-  MonoTime pause_until_ = MonoTime::min();     // as the receiver asked
-  MonoTime spool_retry_at_ = MonoTime::min();  // do not touch the spool before
+  MonoTime attempt_at_ = MonoTime::min();       // the next one, while there is no session
+  MonoTime answer_due_ = MonoTime::max();       // the Welcome or a sign of life, while connecting
+  MonoTime welcome_due_max_ = MonoTime::max();  // the Welcome, however often there is one
+  MonoTime pause_until_ = MonoTime::min();      // as the receiver asked
+  MonoTime spool_retry_at_ = MonoTime::min();   // do not touch the spool before
   MonoTime epoch_allowed_at_ = MonoTime::min();
   MonoTime claims_due_ = MonoTime::max();
 

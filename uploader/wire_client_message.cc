@@ -21,7 +21,10 @@ Result<ClientMessage> DecodeClientMessage(std::string_view bytes) {
                      Number(kClientMessageBytesMax));
   }
   DOAGENT_TRY(CheckFieldCount(
-      bytes, {v1::ClientMessage::kHelloFieldNumber, v1::Hello::kSpoolsFieldNumber}, kFieldsMax));
+      bytes,
+      {{v1::ClientMessage::kHelloFieldNumber, {{v1::Hello::kSpoolsFieldNumber, {}}}},
+       {v1::ClientMessage::kBatchFieldNumber, {}}},
+      kFieldsMax));
   v1::ClientMessage message;
   if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
     return Malformed("not a ClientMessage");

@@ -10,6 +10,7 @@
 
 #include "doagent/v1/ingest.pb.h"
 #include "doagent/v1/storage.pb.h"
+#include "spool/field_count.h"
 #include "spool/ids.h"
 #include "spool/ranges.h"
 #include "spool/result.h"
@@ -21,16 +22,9 @@ inline tl::unexpected<Error> Malformed(std::string what) {
   return Fail(ErrorCode::kRefuse, "message", std::move(what));
 }
 
-// Where a message repeats below its body's own fields: the body's field number in the message, and
-// the number of the field in that body whose content repeats too.
-struct Nesting {
-  std::uint32_t body = 0;
-  std::uint32_t field = 0;
-};
-
-// Parsing allocates about 100 bytes for two bytes that say "an empty record", so the fields that
-// may repeat are counted before. kRefuse: more than fields_max, or not protobuf at all.
-Result<void> CheckFieldCount(std::string_view bytes, Nesting nesting, std::size_t fields_max);
+// kRefuse: more than fields_max fields, those of the messages named included, or not protobuf.
+Result<void> CheckFieldCount(std::string_view bytes, const std::vector<spool::FieldTree>& messages,
+                             std::size_t fields_max);
 
 template <typename Id>
 Result<Id> DecodeId(const std::string& bytes, const char* name) {

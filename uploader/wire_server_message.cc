@@ -196,7 +196,10 @@ Result<TransportEvent> DecodeServerMessage(std::string_view bytes) {
                      Number(kServerMessageBytesMax));
   }
   DOAGENT_TRY(CheckFieldCount(
-      bytes, {v1::ServerMessage::kWelcomeFieldNumber, v1::Welcome::kStoredFieldNumber},
+      bytes,
+      {{v1::ServerMessage::kWelcomeFieldNumber, {{v1::Welcome::kStoredFieldNumber, {}}}},
+       {v1::ServerMessage::kAckFieldNumber, {}},
+       {v1::ServerMessage::kRefuseFieldNumber, {}}},
       kFieldsMax));
   v1::ServerMessage message;
   if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {

@@ -198,14 +198,14 @@ TEST_F(SectionBuilderTest, AMinorityThatIsGoneStays) {
 
 TEST_F(SectionBuilderTest, MoreThanTheLimitAreRefused) {
   builder_.Begin(section_);
-  for (std::size_t i = 0; i < SectionBuilder::kSeriesMax; ++i) {
+  for (std::size_t i = 0; i < spool::kSeriesMax; ++i) {
     builder_.Add(packets_, {std::to_string(i)}, i);
   }
   EXPECT_FALSE(builder_.overflowed());
   builder_.Add(packets_, {"one more"}, 1);
   EXPECT_TRUE(builder_.overflowed());
   builder_.Finish();
-  EXPECT_EQ(section_.schema->size(), SectionBuilder::kSeriesMax);
+  EXPECT_EQ(section_.schema->size(), spool::kSeriesMax);
 }
 
 TEST_F(SectionBuilderTest, WrongNumberOfLabelsIsADefect) {

@@ -12,7 +12,6 @@
 #include "collector/loadavg.h"
 #include "collector/scan.h"
 #include "collector/sysfs_number.h"
-#include "spool/utf8.h"
 
 namespace doagent::collector {
 namespace {
@@ -82,25 +81,6 @@ TEST(SysfsNumber, OneNumber) {
 TEST(Scan, QuoteIsShortAndPrintable) {
   EXPECT_EQ(Quote("a\tb\xff"), "\"a\\x09b\\xff\"");
   EXPECT_EQ(Quote(std::string(200, 'x')), "\"" + std::string(80, 'x') + "…\"");
-}
-
-TEST(Utf8, ValidTextStays) {
-  for (const std::string text : {"", "eth0", "größe", "\xf0\x9f\x98\x80", "\xef\xbf\xbd"}) {
-    EXPECT_EQ(ValidUtf8(text), text);
-  }
-}
-
-TEST(Utf8, RunsOfInvalidBytesAreReplacedOnce) {
-  const std::string mark = "\xef\xbf\xbd";
-  EXPECT_EQ(ValidUtf8("a\xff\xfe"
-                      "b"),
-            "a" + mark + "b");
-  EXPECT_EQ(ValidUtf8("\xc3"), mark);              // cut off
-  EXPECT_EQ(ValidUtf8("\xc0\xaf"), mark);          // overlong
-  EXPECT_EQ(ValidUtf8("\xe0\x80\x80"), mark);      // overlong
-  EXPECT_EQ(ValidUtf8("\xed\xa0\x80"), mark);      // a surrogate
-  EXPECT_EQ(ValidUtf8("\xf4\x90\x80\x80"), mark);  // beyond U+10FFFF
-  EXPECT_EQ(ValidUtf8("\x80x\x80"), mark + "x" + mark);
 }
 
 }  // namespace

@@ -95,6 +95,31 @@ TEST(RowCodecTest, OnlyTheCollectorThatChangedGetsANewKey) {
   EXPECT_THAT(encoder.Encode(snapshot, 3).objects, SizeIs(3));  // one schema, one key, the set
 }
 
+TEST(EventCodecTest, AnyReasonComesBackAsText) {
+  Event event{EventKind::kGap, {}, {}, test::TestBootId(), "", {}, {}, 1};
+  event.reason = "/srv/caf\xe9: " + std::string(kLabelBytesMax - 20, 'x') + "größe größe größe";
+  const auto decoded = DecodeEvent(EncodeEvent(event, 1, 1));
+  ASSERT_TRUE(decoded) << decoded.error().Message();
+  EXPECT_THAT(decoded->event.reason, ::testing::StartsWith("/srv/caf\xef\xbf\xbd: x"));
+  EXPECT_LE(decoded->event.reason.size(), kLabelBytesMax);
+}
+
+TEST(ObjectCodecTest, ASchemaOfNothingButLabelsIsRefusedBeforeItIsParsed) {
+  // A series (field 3) of empty labels (field 2): two bytes each, a hundred once parsed.
+  std::string series;
+  for (std::size_t i = 0; i <= kSchemaFieldsMax; ++i) series += std::string("\x12\x00", 2);
+  std::string content =
+      "\x0a\x01"
+      "c"
+      "\x1a";
+  for (std::size_t size = series.size(); size > 0; size >>= 7) {
+    content += static_cast<char>((size & 0x7f) | (size > 0x7f ? 0x80 : 0));
+  }
+  const auto schema = DecodeSchema(content + series);
+  ASSERT_FALSE(schema);
+  EXPECT_THAT(schema.error().Message(), HasSubstr("too many fields"));
+}
+
 TEST(RowCodecTest, AnotherBootIdMakesANewKeySet) {
   RowEncoder encoder(1, 60);
   Snapshot snapshot = MakeSnapshot(1);

@@ -10,6 +10,7 @@
 
 #include "spool/digest.h"
 #include "spool/reader.h"
+#include "spool/record_codec.h"
 #include "spool/spool.h"
 #include "tests/support/snapshots.h"
 #include "tests/support/temp_dir.h"
@@ -139,6 +140,47 @@ TEST_F(InboxTest, AMissingKeySetIsAskedFor) {
   EXPECT_THAT(outcome.refused[0].missing_objects, SizeIs(2));
   batch.objects = objects;
   EXPECT_EQ(Store(batch).stored, RangeSet({{1, 2}}));
+}
+
+TEST_F(InboxTest, ARefusalNamesTheBatchsOwnRecordsOnly) {
+  const auto agent = OpenAgent();
+  for (std::uint64_t tick = 1; tick <= 4; ++tick) ASSERT_TRUE(agent->Append(MakeSnapshot(tick)));
+  Register(*agent);
+  IncomingBatch batch = EverythingOf(*agent);
+  batch.records.erase(batch.records.begin() + 2);  // sequence 3 is another batch's
+  batch.objects.front().payload += "x";
+  const BatchOutcome outcome = Store(batch);
+  EXPECT_THAT(outcome.stored.ToVector(), IsEmpty());
+  ASSERT_THAT(outcome.refused, SizeIs(2));
+  EXPECT_EQ(outcome.refused[0].range, (SequenceRange{1, 2}));
+  EXPECT_EQ(outcome.refused[1].range, (SequenceRange{4, 5}));
+}
+
+TEST_F(InboxTest, WhatAnotherReceiverHasIsNotMissingHere) {
+  const auto agent = OpenAgent();
+  for (std::uint64_t tick = 1; tick <= 4; ++tick) ASSERT_TRUE(agent->Append(MakeSnapshot(tick)));
+  // The claim asks about 1 to 3, which another receiver acknowledged; only 4 and 5 are sent.
+  Register(*agent);
+  IncomingBatch batch = EverythingOf(*agent);
+  batch.records.erase(batch.records.begin(), batch.records.begin() + 3);
+  EXPECT_EQ(Store(batch).stored, RangeSet({{4, 5}}));
+  EXPECT_EQ(Status().origins.front().first_sequence, 4U);
+  EXPECT_THAT(Status().origins.front().missing, IsEmpty());
+}
+
+TEST_F(InboxTest, OneBatchBringsOnlySoManyOpenings) {
+  const auto agent = OpenAgent();
+  Register(*agent);
+  IncomingBatch batch{agent->spool_id(), {}, {}};
+  const Event event{EventKind::kStart, {}, {}, test::TestBootId(), "", {}, {}, 0};
+  for (Sequence sequence = 1; sequence <= 1500; ++sequence) {
+    batch.records.push_back(EncodeEvent(event, sequence + 100, sequence));
+  }
+  BatchOutcome outcome = Store(batch);
+  EXPECT_EQ(outcome.stored, RangeSet({{1, 1000}}));
+  ASSERT_THAT(outcome.refused, SizeIs(1));
+  EXPECT_EQ(outcome.refused[0].refusal, Refusal::kRetry);
+  EXPECT_EQ(Store(batch).stored, RangeSet({{1, 1500}}));
 }
 
 TEST_F(InboxTest, NobodyWritesUnderAnothersName) {

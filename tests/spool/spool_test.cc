@@ -8,6 +8,7 @@
 #include <fstream>
 #include <variant>
 
+#include "spool/inbox.h"
 #include "spool/reader.h"
 #include "spool/request.h"
 #include "tests/support/snapshots.h"
@@ -224,6 +225,51 @@ TEST(SpoolTest, AParkedRecordIsSetAsideListedAndPutBack) {
   EXPECT_EQ(OnlyStatus(path).parked_records, 0U);
   EXPECT_THAT(Sequences(*spool->NextPending(spool->spool_id(), {}, kBytes)),
               ElementsAre(1, 2, 3, 4));
+}
+
+TEST(SpoolTest, WhatIsDeliveredUnderAnOlderIdIsStillClaimed) {
+  const TempDir dir;
+  const auto path = dir / "spool.db";
+  SpoolId old_id;
+  {
+    const auto spool = MustOpen(TestSpoolOptions(path, 1));
+    old_id = spool->spool_id();
+    spool->Acknowledge(old_id, TestReceiver(), RangeSet({{1, 1}}));
+    ASSERT_TRUE(spool->Append(Event{EventKind::kStop, {}, {}, test::TestBootId(), "", {}, {}, 0}));
+  }
+  SpoolOptions options = TestSpoolOptions(path, 2);
+  options.host = test::TestHost("machine-2");
+  const auto spool = MustOpen(options);
+  spool->Acknowledge(old_id, TestReceiver(), RangeSet({{2, 2}}));
+  const auto claims = *spool->Claims();
+  ASSERT_EQ(claims.size(), 2U);
+  EXPECT_EQ(claims[1].spool_id, old_id);
+  EXPECT_GT(claims[1].first_pending, claims[1].head);
+  // What the receiver turns out to lack is pending again.
+  ASSERT_TRUE(spool->Unacknowledge(old_id, TestReceiver(), RangeSet({{1, 2}})));
+  EXPECT_EQ(spool->Claims()->at(1).first_pending, 1U);
+}
+
+TEST(SpoolTest, ASnapshotBeyondTheLimitsIsRefusedAndTheNextOneStored) {
+  const TempDir dir;
+  const auto spool = MustOpen(TestSpoolOptions(dir / "spool.db"));
+  Snapshot snapshot = MakeSnapshot(1);
+  const auto large = test::MakeSchema("large", static_cast<int>(kSeriesMax));
+  snapshot.sections.push_back(test::MakeSection(large, 1));
+  const auto refused = spool->Append(snapshot);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kRefuse);
+  EXPECT_THAT(refused.error().Message(), HasSubstr("100017 series: more than a record takes"));
+  EXPECT_EQ(*spool->Append(MakeSnapshot(2)), 2U);
+}
+
+TEST(SpoolTest, AReceiversSpoolHasNothingToRetry) {
+  const TempDir dir;
+  ASSERT_TRUE(Inbox::Open({dir / "inbox.db", "test", [] { return 7; }}));
+  const auto outcome = RequestRetryParked(dir / "inbox.db");
+  ASSERT_FALSE(outcome);
+  EXPECT_EQ(outcome.error().code, ErrorCode::kRefuse);
+  EXPECT_THAT(outcome.error().Message(), HasSubstr("a receiver's spool"));
 }
 
 TEST(SpoolTest, WithoutAnOwnerTheToolPutsBackItself) {

@@ -154,6 +154,26 @@ TEST(Outage, AWelcomeThatDoesNotComeIsNotWaitedFor) {
   ASSERT_TRUE(world.RunUntilDrained(minutes(5)));
 }
 
+TEST(Outage, AReceiverThatIsBusyWithTheHelloIsWaitedFor) {
+  UploadWorld world;
+  world.transport.latency = minutes(1);  // the Welcome takes two minutes
+  for (int i = 1; i < 35; ++i) {
+    world.After(seconds(10 * i), [&] { world.transport.Say(uploader::Heartbeat()); });
+  }
+  world.Append();
+  ASSERT_TRUE(world.RunUntilDrained(minutes(5)));
+  EXPECT_EQ(world.transport.attempts.size(), 1U);
+}
+
+TEST(Outage, AReceiverThatIsBusyForEverIsNot) {
+  UploadWorld world;
+  world.transport.latency = minutes(30);
+  for (int i = 1; i < 100; ++i) {
+    world.After(seconds(10 * i), [&] { world.transport.Say(uploader::Heartbeat()); });
+  }
+  ASSERT_TRUE(world.RunUntil([&] { return world.status().state == State::kBackoff; }, minutes(6)));
+}
+
 TEST(Outage, ARefusedTokenPausesAndKeepsEverything) {
   UploadWorld world;
   world.Append(10);
