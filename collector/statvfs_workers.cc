@@ -160,7 +160,8 @@ Result<void> StatvfsWorkers::StartThread() {
   shared_->current = 0;
   if (shared_->threads >= kThreadsMax) {
     return Fail(ErrorCode::kRetry, "statvfs",
-                "128 mounts give no answer, so that the others cannot be asked: unmount some");
+                std::to_string(kThreadsMax) +
+                    " mounts give no answer, so that the others cannot be asked: unmount some");
   }
   const std::uint64_t number = ++shared_->started;
   auto thread = std::make_unique<Thread>(Thread{shared_, number});

@@ -87,6 +87,7 @@ class Reader::Impl {
         receiver_(receiver) {}
 
   Result<SpoolStatus> Status();
+  Result<std::vector<Origin>> Origins();
   Result<std::vector<ParkedRecord>> Parked();
   Result<void> Visit(const RecordFilter& filter, const std::function<bool(const Record&)>& visit,
                      const std::function<void(const Error&)>& damaged);
@@ -243,6 +244,14 @@ Result<SpoolStatus> Reader::Impl::Status() {
   return status;
 }
 
+Result<std::vector<Origin>> Reader::Impl::Origins() {
+  DOAGENT_ASSIGN(auto rows, LoadOrigins(*database_));
+  std::vector<Origin> origins;
+  origins.reserve(rows.size());
+  for (auto& row : rows) origins.push_back({row.spool_id, std::move(row.host)});
+  return origins;
+}
+
 Result<std::vector<ParkedRecord>> Reader::Impl::Parked() {
   std::map<OriginNumber, SpoolId> ids;
   DOAGENT_ASSIGN(const auto origins, LoadOrigins(*database_));
@@ -330,6 +339,9 @@ Result<std::unique_ptr<Reader>> Reader::Open(const std::filesystem::path& path) 
 
 Result<SpoolStatus> Reader::Status() {
   return impl_->Status();
+}
+Result<std::vector<Origin>> Reader::Origins() {
+  return impl_->Origins();
 }
 Result<std::vector<ParkedRecord>> Reader::Parked() {
   return impl_->Parked();

@@ -35,6 +35,11 @@ struct OriginStatus {
   std::vector<SequenceRange> missing;  // neither there nor explained
 };
 
+struct Origin {
+  SpoolId spool_id;
+  Host host;
+};
+
 struct SpoolStatus {
   SpoolId spool_id;  // the file's own: of the agent that writes it, or of the receiver
   bool receiver = false;
@@ -70,7 +75,10 @@ class Reader {
   Reader(const Reader&) = delete;
   Reader& operator=(const Reader&) = delete;
 
+  // Looks at every record's number; with many of them, no light matter.
   Result<SpoolStatus> Status();
+  // Whose records there may be: no look at the records.
+  Result<std::vector<Origin>> Origins();
   Result<std::vector<ParkedRecord>> Parked();
 
   // Calls visit for every record that the filter lets pass, origin by origin, ascending by

@@ -58,8 +58,9 @@ TEST(DeliveryTest, KillingEitherSideAtAnyMomentLosesNothing) {
   World world;
   world.StartReceiver();
   world.StartAgent();
-  std::random_device seed;
-  std::mt19937 random(seed());
+  const auto seed = std::random_device()();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937 random(seed);
   std::uint64_t reached = 0;
   for (int round = 0; round < 6; ++round) {
     const std::uint64_t target = reached + 3 + random() % 12;

@@ -108,6 +108,10 @@ void World::ExpectNothingLostOrDoubled() const {
   const auto of_agent = LinesByRecord(Dump(agent_spool()));
   const auto of_receiver = LinesByRecord(Dump(receiver_spool()));
   EXPECT_FALSE(of_receiver.empty());
+  for (const auto& [name, line] :
+       LinesByRecord(Dump(agent_spool(), {"--state", "acknowledged"}))) {
+    EXPECT_EQ(of_receiver.count(name), 1U) << "acknowledged, and not there: " << line;
+  }
   for (const auto& [name, line] : of_receiver) {
     const auto found = of_agent.find(name);
     ASSERT_NE(found, of_agent.end()) << name.second;

@@ -53,12 +53,10 @@ Source::FileId Source::Identify(const std::filesystem::path& path) {
 Result<void> Source::OpenReader() {
   const FileId file = Identify(path_);
   DOAGENT_ASSIGN(auto reader, spool::Reader::Open(path_));
-  DOAGENT_ASSIGN(const spool::SpoolStatus status, reader->Status());
+  DOAGENT_ASSIGN(auto origins, reader->Origins());
   reader_ = std::move(reader);
   file_ = file;
-  for (const spool::OriginStatus& origin : status.origins) {
-    hosts_[origin.spool_id] = origin.host.hostname;
-  }
+  for (auto& origin : origins) hosts_[origin.spool_id] = std::move(origin.host.hostname);
   return {};
 }
 
@@ -112,11 +110,9 @@ std::string_view Source::HostOf(const SpoolId& origin) {
   // error here is no reason to stop: it would show in the visit too.
   const auto reader = spool::Reader::Open(path_);
   if (!reader) return {};
-  const auto status = (*reader)->Status();
-  if (!status) return {};
-  for (const spool::OriginStatus& one : status->origins) {
-    hosts_[one.spool_id] = one.host.hostname;
-  }
+  auto origins = (*reader)->Origins();
+  if (!origins) return {};
+  for (auto& one : *origins) hosts_[one.spool_id] = std::move(one.host.hostname);
   return hosts_[origin];
 }
 
