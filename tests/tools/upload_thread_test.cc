@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "spool/spool.h"
+#include "tests/support/process.h"
 #include "tests/support/temp_dir.h"
 
 namespace doagent::agent {
@@ -233,11 +234,18 @@ TEST_F(UploadThreadTest, AFailedAttemptGoesToTheNextEndpointAndASessionsEndToThe
       end.Say(uploader::Closed{uploader::CloseReason::kUnreachable, "connection refused", {}});
     };
     ends_[1]->on_open = [](FakeEnd& end) { end.Say(Hello()); };
-    ends_[1]->on_send = [](FakeEnd& end, const auto& batch) { end.Say(AckOf(batch)); };
+    ends_[1]->on_send = [this](FakeEnd& end, const auto& batch) {
+      ends_[0]->Say(uploader::Heartbeat());  // what is left over of its session
+      end.Say(AckOf(batch));
+    };
   };
   const auto upload = Start({"grpc://a:1", "grpc://b:2"});
   ASSERT_TRUE(ends_[1]->Received(1));
   EXPECT_EQ(ends_[0]->opened, 1);
+  EXPECT_TRUE(test::Eventually([this] {
+    const std::lock_guard lock(ends_[0]->mutex);
+    return ends_[0]->events.empty();
+  })) << "nobody looks after the endpoint that was left";
   ends_[1]->Say(uploader::Closed{uploader::CloseReason::kUnreachable, "reset", {}});
   ASSERT_TRUE(ends_[0]->Opened(2)) << "the first endpoint has its turn again";
   ASSERT_TRUE(ends_[1]->Opened(2));

@@ -26,6 +26,11 @@ void FallbackTransport::Close() {
 }
 
 std::optional<uploader::TransportEvent> FallbackTransport::Wait(MonoTime deadline) {
+  // What is over at the other endpoints is put away: a session that has ended keeps its connection
+  // until somebody looks.
+  for (std::size_t i = 0; i < choices_.size(); ++i) {
+    if (i != current_) choices_[i].transport->Wait(MonoTime());
+  }
   auto event = current().Wait(deadline);
   if (event && std::holds_alternative<uploader::Welcome>(*event)) attempted_ = false;
   return event;
