@@ -166,6 +166,20 @@ TEST_F(DumpTest, OpenMetricsBecomesBlocksOfPrometheus) {
   EXPECT_EQ(made.status, 0) << made.output;
 }
 
+TEST_F(DumpTest, OpenMetricsKeepsHostsOfOneNameApart) {
+  const std::filesystem::path path = spool_->path();
+  spool_.reset();
+  spool::SpoolOptions options = test::TestSpoolOptions(path, 2);
+  options.host = test::TestHost("machine-2");
+  const auto clone = spool::Spool::Open(options);
+  ASSERT_TRUE(clone);
+  ASSERT_TRUE((*clone)->Append(test::MakeSnapshot(1)));
+  const auto run = Dump({"--format", "openmetrics", "--match", "test_first_total"});
+  EXPECT_THAT(run.out, HasSubstr("{instance=\"host-1/machine-1\"} 0.07 1700000001.000\n"));
+  EXPECT_THAT(run.out, HasSubstr("{instance=\"host-1/machine-2\"} 0.07 1700000001.000\n"));
+  EXPECT_THAT(run.err, ::testing::IsEmpty());
+}
+
 TEST_F(DumpTest, OpenMetricsSaysWhatItLeftOut) {
   ASSERT_TRUE(spool_->Append(test::MakeSnapshot(kTicks)));  // the same time once more
   const auto run = Dump({"--format", "openmetrics", "--match", "test_first_ratio"});

@@ -112,10 +112,7 @@ class Dumper {
   Result<void> DumpOpenMetrics() {
     cli::OpenMetricsOptions options;
     options.selectors = options_.selectors;
-    options.instance = [this](const SpoolId& origin) {
-      const std::string_view host = source_.HostOf(origin);
-      return host.empty() ? origin.Hex() : std::string(host);
-    };
+    options.instance = [this](const SpoolId& origin) { return source_.InstanceOf(origin); };
     bool first_pass = true;
     const auto visit = [&](const std::function<bool(const spool::Record&)>& visit_record) {
       source_.reader().Rewind();

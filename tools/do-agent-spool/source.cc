@@ -56,7 +56,7 @@ Result<void> Source::OpenReader() {
   DOAGENT_ASSIGN(auto origins, reader->Origins());
   reader_ = std::move(reader);
   file_ = file;
-  for (auto& origin : origins) hosts_[origin.spool_id] = std::move(origin.host.hostname);
+  for (auto& origin : origins) hosts_[origin.spool_id] = std::move(origin.host);
   return {};
 }
 
@@ -79,7 +79,8 @@ Result<SpoolId> Source::FindOrigin(std::string_view beginning) const {
   std::set<std::string> matching;
   std::set<std::string> all;
   for (const auto& [origin, host] : hosts_) {
-    const std::string choice = origin.Hex() + (host.empty() ? "" : " (" + host + ")");
+    const std::string choice =
+        origin.Hex() + (host.hostname.empty() ? "" : " (" + host.hostname + ")");
     all.insert(choice);
     if (origin.Hex().compare(0, digits.size(), digits) != 0) continue;
     matching.insert(choice);
@@ -96,8 +97,8 @@ Result<SpoolId> Source::FindOrigin(std::string_view beginning) const {
 Result<void> Source::RequireHost(std::string_view hostname) const {
   std::set<std::string> all;
   for (const auto& [origin, host] : hosts_) {
-    if (host == hostname) return {};
-    if (!host.empty()) all.insert(host);
+    if (host.hostname == hostname) return {};
+    if (!host.hostname.empty()) all.insert(host.hostname);
   }
   return Fail(ErrorCode::kRefuse, "--host " + std::string(hostname),
               "no records of such a host; " + path_.string() + " has those of " + Join(all));
@@ -105,15 +106,25 @@ Result<void> Source::RequireHost(std::string_view hostname) const {
 
 std::string_view Source::HostOf(const SpoolId& origin) {
   const auto [known, is_new] = hosts_.try_emplace(origin);
-  if (!is_new) return known->second;
+  if (!is_new) return known->second.hostname;
   // New since the spool was opened. The reader is in the middle of a visit, so another one asks. An
   // error here is no reason to stop: it would show in the visit too.
   const auto reader = spool::Reader::Open(path_);
   if (!reader) return {};
   auto origins = (*reader)->Origins();
   if (!origins) return {};
-  for (auto& one : *origins) hosts_[one.spool_id] = std::move(one.host.hostname);
-  return hosts_[origin];
+  for (auto& one : *origins) hosts_[one.spool_id] = std::move(one.host);
+  return hosts_[origin].hostname;
+}
+
+std::string Source::InstanceOf(const SpoolId& origin) {
+  const std::string hostname(HostOf(origin));
+  if (hostname.empty()) return origin.Hex();
+  const std::string& identity = hosts_[origin].identity();
+  const bool shared = std::any_of(hosts_.begin(), hosts_.end(), [&](const auto& entry) {
+    return entry.second.hostname == hostname && entry.second.identity() != identity;
+  });
+  return shared ? hostname + "/" + (identity.empty() ? origin.Hex() : identity) : hostname;
 }
 
 bool Source::Replaced() const {

@@ -29,6 +29,9 @@ class Source {
 
   // Empty: not known. May be called from within Visit.
   std::string_view HostOf(const SpoolId& origin);
+  // The hostname; where hosts of other identities have it too, the identity is added; where none is
+  // known, the origin's id.
+  std::string InstanceOf(const SpoolId& origin);
 
   // Whether another file stands at the path now. A path where nothing is counts as not yet.
   bool Replaced() const;
@@ -51,7 +54,7 @@ class Source {
   std::filesystem::path path_;
   FileId file_;  // zero: there was none
   std::unique_ptr<spool::Reader> reader_;
-  std::unordered_map<SpoolId, std::string, SpoolId::Hash> hosts_;  // by origin
+  std::unordered_map<SpoolId, spool::Host, SpoolId::Hash> hosts_;  // by origin
 };
 
 }  // namespace doagent::spool_tool
