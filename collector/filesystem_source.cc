@@ -125,7 +125,9 @@ class FilesystemSource final : public Source {
     reads_init_ = text && *text;
     if (!reads_init_) {
       file = &own_mounts_;
-      text = file->Read();
+      auto own = file->Read();
+      // Where both fail, or only the first is there, it is the first that has something to say.
+      if (text || (own && *own)) text = std::move(own);
     }
     if (!text) return Fail(std::move(text).error());
     read_at_ = now;

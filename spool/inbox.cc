@@ -8,6 +8,7 @@
 #include "spool/catalog.h"
 #include "spool/check.h"
 #include "spool/history.h"
+#include "spool/layout.h"
 #include "spool/lock_file.h"
 #include "spool/object_codec.h"
 #include "spool/origin_table.h"
@@ -331,6 +332,7 @@ Inbox::~Inbox() = default;
 
 Result<std::unique_ptr<Inbox>> Inbox::Open(const InboxOptions& options) {
   DOAGENT_CHECK(options.random != nullptr);
+  DOAGENT_TRY(RefuseOtherFiles(options.path));
   DOAGENT_ASSIGN(LockFile lock, LockFile::Acquire(options.path, options.program));
   DOAGENT_ASSIGN(auto writer, Writer::Open(options.path, Role::kReceiver));
   DOAGENT_ASSIGN(RecordReader records, RecordReader::Prepare(writer->database()));

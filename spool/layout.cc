@@ -6,7 +6,9 @@
 
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 #include <string>
+#include <string_view>
 
 namespace doagent::spool {
 namespace {
@@ -196,6 +198,19 @@ Result<Role> RoleOf(Database& database) {
   DOAGENT_ASSIGN(const bool there, select.Step());
   if (!there) return Fail(ErrorCode::kSalvage, database.path(), "does not say whose spool it is");
   return select.Text(0) == "receiver" ? Role::kReceiver : Role::kAgent;
+}
+
+Result<void> RefuseOtherFiles(const std::filesystem::path& path) {
+  DOAGENT_ASSIGN(const Presence presence, Look(path));
+  if (presence == Presence::kAbsent) return {};
+  constexpr std::string_view kDatabase("SQLite format 3\0", 16);
+  std::ifstream file(path, std::ios::binary);
+  std::string beginning(kDatabase.size(), '\0');
+  file.read(beginning.data(), static_cast<std::streamsize>(beginning.size()));
+  // What cannot be read is for the database to complain about.
+  const bool whole = file.gcount() == static_cast<std::streamsize>(kDatabase.size());
+  if (file.gcount() == 0 || (whole && beginning == kDatabase)) return {};
+  return Refuse(path.string(), "is not a database, so no spool; name another path");
 }
 
 Result<std::unique_ptr<Database>> OpenForWriting(const std::filesystem::path& path, Role role) {

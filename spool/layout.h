@@ -35,6 +35,10 @@ inline Sequence SequenceOf(std::int64_t id) {
 // Whose file it is.
 enum class Role { kAgent, kReceiver };
 
+// kRefuse: what is at the path is no database and no empty file either; it is left alone, and
+// nothing is made beside it.
+Result<void> RefuseOtherFiles(const std::filesystem::path& path);
+
 // Opens a spool for its one writer; REQUIRES the lock. Creates file and tables when there are none
 // (mode 0600). kRefuse: not a regular file, not a spool, another role's, a newer version.
 Result<std::unique_ptr<Database>> OpenForWriting(const std::filesystem::path& path, Role role);

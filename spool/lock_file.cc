@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <system_error>
 #include <utility>
 
 namespace doagent::spool {
@@ -34,7 +35,10 @@ void NameHolder(int descriptor, const std::string& program) {
 }  // namespace
 
 std::filesystem::path LockPath(const std::filesystem::path& spool) {
-  return spool.string() + ".lock";
+  // Of the file itself: a second way to it, through a symbolic link, must meet the same lock.
+  std::error_code unresolved;
+  const auto resolved = std::filesystem::weakly_canonical(spool, unresolved);
+  return (unresolved ? spool : resolved).string() + ".lock";
 }
 
 Result<LockFile> LockFile::Acquire(const std::filesystem::path& spool, const std::string& program) {

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "spool/check.h"
+#include "spool/layout.h"
 #include "spool/opening.h"
 #include "spool/range_table.h"
 #include "spool/request.h"
@@ -101,11 +102,16 @@ Spool::~Spool() = default;
 
 Result<std::unique_ptr<Spool>> Spool::Open(const SpoolOptions& options) {
   DOAGENT_CHECK(options.random != nullptr);
+  DOAGENT_TRY(RefuseOtherFiles(options.path));
   DOAGENT_ASSIGN(LockFile lock, LockFile::Acquire(options.path, options.program));
   DOAGENT_ASSIGN(auto writer, Writer::Open(options.path, Role::kAgent));
   auto impl = std::make_unique<Impl>(options, std::move(lock), std::move(writer));
   DOAGENT_TRY(impl->Begin(options));
   return std::unique_ptr<Spool>(new Spool(std::move(impl)));
+}
+
+Result<void> Spool::CheckPath(const std::filesystem::path& path) {
+  return RefuseOtherFiles(path);
 }
 
 Result<Sequence> Spool::Append(const Snapshot& snapshot) {

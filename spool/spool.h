@@ -74,6 +74,8 @@ class Spool {
   // file that is no spool or a newer version; kRetry for a second writer (named); kSalvage for a
   // damaged one; kFatal for what the file system refuses.
   static Result<std::unique_ptr<Spool>> Open(const SpoolOptions& options);
+  // Whether Open would refuse what is at the path, without opening it: no database, no empty file.
+  static Result<void> CheckPath(const std::filesystem::path& path);
   // Writes nothing: append a stop event before.
   ~Spool();
 

@@ -108,8 +108,7 @@ void World::ExpectNothingLostOrDoubled() const {
   const auto of_agent = LinesByRecord(Dump(agent_spool()));
   const auto of_receiver = LinesByRecord(Dump(receiver_spool()));
   EXPECT_FALSE(of_receiver.empty());
-  for (const auto& [name, line] :
-       LinesByRecord(Dump(agent_spool(), {"--state", "acknowledged"}))) {
+  for (const auto& [name, line] : LinesByRecord(Dump(agent_spool(), {"--state", "acknowledged"}))) {
     EXPECT_EQ(of_receiver.count(name), 1U) << "acknowledged, and not there: " << line;
   }
   for (const auto& [name, line] : of_receiver) {

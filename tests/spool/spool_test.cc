@@ -116,6 +116,15 @@ TEST(SpoolTest, AnEndWithoutAStopIsSaid) {
   EXPECT_EQ(std::get<Event>(ReadAll(path)[2].content).reason, "after an end without a stop");
 }
 
+TEST(SpoolTest, ASecondWayToTheFileIsNoWayAroundTheLock) {
+  const TempDir dir;
+  const auto first = MustOpen(TestSpoolOptions(dir / "spool.db"));
+  std::filesystem::create_symlink("spool.db", dir / "link.db");
+  const auto second = Spool::Open(TestSpoolOptions(dir / "link.db"));
+  ASSERT_FALSE(second);
+  EXPECT_THAT(second.error().Message(), HasSubstr("is in use by test"));
+}
+
 TEST(SpoolTest, SecondWriterIsToldWhoIsFirst) {
   const TempDir dir;
   const auto first = MustOpen(TestSpoolOptions(dir / "spool.db"));
@@ -393,6 +402,7 @@ struct BadFile {
   const char* name;
   std::function<void(const std::filesystem::path&)> make;
   const char* message;
+  bool leaves_nothing = true;  // beside it
 };
 
 class BadFileTest : public ::testing::TestWithParam<BadFile> {};
@@ -405,6 +415,9 @@ TEST_P(BadFileTest, IsRefusedAndLeftAlone) {
   ASSERT_FALSE(spool);
   EXPECT_THAT(spool.error().Message(), HasSubstr(GetParam().message));
   EXPECT_THAT(spool.error().Message(), HasSubstr("spool.db"));
+  if (GetParam().leaves_nothing) {
+    EXPECT_FALSE(std::filesystem::exists(path.string() + ".lock"));
+  }
   const auto reader = Reader::Open(path);
   ASSERT_FALSE(reader);
   EXPECT_THAT(reader.error().Message(), HasSubstr("spool.db"));
@@ -426,12 +439,14 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         BadFile{"Text", [](const auto& path) { std::ofstream(path) << std::string(5000, 'x'); },
                 "so no spool; name another path"},
+        BadFile{"Garbage", [](const auto& path) { std::ofstream(path) << "SQLite format 3"; },
+                "so no spool; name another path"},
         BadFile{"Directory", [](const auto& path) { std::filesystem::create_directory(path); },
                 "not a regular file"},
         BadFile{"Foreign", [](const auto& path) { MakeForeignDatabase(path, 7, 1); },
-                "not a spool of do-agent"},
+                "not a spool of do-agent", false},
         BadFile{"Newer", [](const auto& path) { MakeForeignDatabase(path, 0x646f6167, 99); },
-                "newer do-agent (format 99"}),
+                "newer do-agent (format 99", false}),
     [](const auto& test) { return std::string(test.param.name); });
 
 TEST(SpoolTest, AMissingFolderIsNamed) {

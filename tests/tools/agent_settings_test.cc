@@ -220,6 +220,7 @@ TEST_F(AgentSettingsTest, EveryErrorNamesThePlaceTheTextAndTheRemedy) {
       {{"tls_key = \"/k\"\n"}, file + ":1: tls_key: ", "is set without tls_cert"},
       {{"", {}, {"--endpoint=grpc://[::1]:1", "--tls-ca=/c"}}, "--tls-ca: ", "plaintext"},
       {{"", {}, {"--hostname=a\nb"}}, "--hostname: ", "control characters"},
+      {{"", {}, {"--droplet-id=caf\xe9"}}, "--droplet-id: ", "not UTF-8"},
       {{"", {}, {"--region=" + std::string(256, 'x')}}, "--region: ", "longer than 255"},
       {{"collectors = [\"loadavg\", \"memnfo\"]\n"},
        file + ":1: collectors: ",

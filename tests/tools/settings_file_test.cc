@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
+#include <sys/stat.h>
 
 #include <fstream>
 #include <string>
@@ -106,6 +107,10 @@ TEST(SettingsFile, DeepNestingIsRefusedAndNotFollowed) {
   std::string deep = "[collector";
   for (int i = 0; i < 10'000; ++i) deep += ".a";
   EXPECT_FALSE(Parse(deep + "]"));
+  std::string dotted = "a";
+  for (int i = 0; i < 400'000; ++i) dotted += ".a";
+  EXPECT_FALSE(Parse(dotted + " = 1"));
+  EXPECT_FALSE(Parse("a = {" + dotted + " = 1}"));
 }
 
 RC_GTEST_PROP(SettingsFile, AnyTextIsTakenOrRefused, (const std::string& text)) {
@@ -124,6 +129,14 @@ TEST(SettingsFile, SaysWhyItCannotBeRead) {
   const auto directory = ReadSettingsFile(folder.path(), SmallTable());
   ASSERT_FALSE(directory);
   EXPECT_THAT(directory.error().what, HasSubstr("directory"));
+}
+
+TEST(SettingsFile, APipeIsNotWaitedFor) {
+  const test::TempDir folder;
+  ASSERT_EQ(::mkfifo((folder / "pipe").c_str(), 0600), 0);
+  const auto pipe = ReadSettingsFile(folder / "pipe", SmallTable());
+  ASSERT_FALSE(pipe);
+  EXPECT_THAT(pipe.error().what, HasSubstr("is not a file"));
 }
 
 TEST(SettingsFile, HasASizeLimit) {

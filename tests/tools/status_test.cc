@@ -297,6 +297,7 @@ TEST(UsageTest, ErrorsNameOptionValueAndRemedy) {
       {{"dump", "--spool", "f", "--match", "m{"}, "--match: selector 'm{': character 3"},
       {{"dump", "--spool", "f", "--state", "local"}, "--state local: not known"},
       {{"dump", "--spool", "f", "--follow", "--format", "openmetrics"}, "--follow: "},
+      {{"dump", "--spool", "f", "--follow", "--to", "-1h"}, "--follow: "},
       {{"parked", "--spool", "f", "--format", "csv"}, "--format csv"},
   };
   for (const UsageCase& one : cases) {

@@ -1,5 +1,6 @@
 #include "tools/cli/settings_file.h"
 
+#include <sys/stat.h>
 #include <toml++/toml.h>
 
 #include <cerrno>
@@ -129,10 +130,27 @@ class FileReader {
   Values values_;
 };
 
+// A dotted key nests a table for each of its parts, and the library takes them apart recursively:
+// tens of thousands of them would exhaust the stack.
+bool HasEndlessKey(std::string_view text) {
+  constexpr std::string_view kOfKeys =
+      ".-_\"' \tabcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+  constexpr int kPartsMax = 100;
+  int dots = 0;
+  for (const char c : text) {
+    if (c == '.' && ++dots > kPartsMax) return true;
+    if (kOfKeys.find(c) == std::string_view::npos) dots = 0;
+  }
+  return false;
+}
+
 }  // namespace
 
 Result<Values> ParseSettings(std::string_view text, const std::string& name,
                              const std::vector<Setting>& settings) {
+  if (HasEndlessKey(text)) {
+    return Fail(ErrorCode::kRefuse, name, "has a key of more than 100 parts; remove it");
+  }
   try {
     const toml::table table = toml::parse(text, name);
     FileReader reader(name, settings);
@@ -152,6 +170,13 @@ Result<Values> ReadSettingsFile(const std::filesystem::path& path,
                 std::string("the configuration file cannot be read: ") + std::strerror(error) +
                     "; correct the path or the file's permissions");
   };
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) return cannot(errno);
+  // A pipe would keep whoever opens it waiting.
+  if (!S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode)) {
+    return Fail(ErrorCode::kRefuse, path.string(),
+                "the configuration file is not a file; correct the path");
+  }
   errno = 0;
   std::ifstream file(path, std::ios::binary);
   if (!file) return cannot(errno);

@@ -26,6 +26,7 @@ std::uint64_t Random() {
 
 ExitStatus Run(int argc, char** argv) {
   signal(SIGPIPE, SIG_IGN);  // a reader of our output that goes away is no reason to stop
+  signal(SIGXFSZ, SIG_IGN);  // a limit on file sizes is an error of write, as a full disk is
   doagent::cli::StopSignals stop_signals;  // before there are threads
   ExitStatus status = ExitStatus::kDone;
   const auto options =

@@ -112,6 +112,10 @@ Result<DumpOptions> ToDump(const Typed& typed, WallTime now) {
     options.selectors.push_back(std::move(selector));
   }
   options.follow = typed.follow;
+  if (options.follow && options.to) {
+    return Fail(ErrorCode::kRefuse, "--follow",
+                "goes on without end, but --to sets one; leave one out");
+  }
   options.output = typed.output;
   if (options.follow && options.format == DumpFormat::kOpenMetrics) {
     return Fail(

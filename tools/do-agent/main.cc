@@ -10,6 +10,7 @@
 int main(int argc, char** argv) {
   using doagent::agent::ExitStatus;
   std::signal(SIGPIPE, SIG_IGN);  // a reader that goes away, such as head, shows in write
+  std::signal(SIGXFSZ, SIG_IGN);  // a limit on file sizes is an error of write, as a full disk is
   try {
     doagent::uploader::SilenceGrpc();
     return static_cast<int>(doagent::agent::RunProgram(

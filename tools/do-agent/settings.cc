@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "spool/utf8.h"
 #include "tools/cli/near_miss.h"
 #include "tools/cli/typed_value.h"
 #include "tools/do-agent/setting_table.h"
@@ -43,6 +44,7 @@ Result<std::string> ToHostText(const Value& value) {
     return byte >= 0x20 && byte != 0x7f;
   });
   if (!printable) return Fail(ErrorAt(value, "has control characters in it; remove them"));
+  if (!IsUtf8(text)) return Fail(ErrorAt(value, "is not UTF-8; write it in UTF-8"));
   if (text.size() > kHostTextBytesMax) {
     return Fail(ErrorAt(value, "is longer than 255 bytes; shorten it"));
   }
