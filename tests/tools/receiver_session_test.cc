@@ -385,7 +385,7 @@ TEST_F(ReceiverSession, EndsAClientThatSaysNothing) {
 
 TEST_F(ReceiverSession, EndsAClientThatDoesNotReadItsAnswers) {
   ServiceOptions options;
-  options.tick = std::chrono::milliseconds(2);
+  options.tick = std::chrono::milliseconds(50);  // two seconds for the Welcome, which is read
   options.session.hello_ticks_max = 1'000'000;
   Start(std::move(options));
   RawClient client(target());
