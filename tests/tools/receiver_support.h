@@ -68,10 +68,18 @@ class TestAgent {
   std::unique_ptr<spool::Spool> spool_;
 };
 
-// The next event, which must be a T.
+template <typename T>
+bool IsUnwantedHeartbeat(const uploader::TransportEvent& event) {
+  return std::holds_alternative<uploader::Heartbeat>(event) &&
+         !std::is_same_v<T, uploader::Heartbeat>;
+}
+
+// The next event, which must be a T. A busy receiver may send heartbeats at any time: they are
+// passed over, unless they are what is wanted.
 template <typename T>
 T Expect(uploader::Transport& transport) {
-  const auto event = transport.Wait(Patience());
+  auto event = transport.Wait(Patience());
+  while (event && IsUnwantedHeartbeat<T>(*event)) event = transport.Wait(Patience());
   if (!event) {
     ADD_FAILURE() << "no event";
     return T();
@@ -144,10 +152,11 @@ class RawClient {
     if (!event) return std::nullopt;
     return *std::move(event);
   }
-  // The next message, if it is a T.
+  // The next message, heartbeats passed over as above, if it is a T.
   template <typename T>
   std::optional<T> Read() {
-    const auto event = ReadAny();
+    auto event = ReadAny();
+    while (event && IsUnwantedHeartbeat<T>(*event)) event = ReadAny();
     if (!event || !std::holds_alternative<T>(*event)) return std::nullopt;
     return std::get<T>(*event);
   }
