@@ -11,7 +11,7 @@
 #include "spool/utf8.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  using namespace doagent::collector;  // NOLINT(google-build-using-namespace)
+  using namespace doagent::collector;
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   std::vector<std::string_view> names;
   if (!ParseClocksources(text, names)) return 0;

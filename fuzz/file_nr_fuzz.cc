@@ -9,7 +9,7 @@
 #include "spool/check.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  using namespace doagent::collector;  // NOLINT(google-build-using-namespace)
+  using namespace doagent::collector;
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   const auto files = ParseFileNr(text);
   DOAGENT_CHECK(files || !files.error().what.empty());

@@ -13,7 +13,7 @@
 
 namespace {
 
-using namespace doagent::uploader;  // NOLINT(google-build-using-namespace): all of wire.h
+using namespace doagent::uploader;
 
 template <typename T>
 T Again(const std::string& bytes) {

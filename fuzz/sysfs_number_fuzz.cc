@@ -9,7 +9,7 @@
 #include "spool/check.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  using namespace doagent::collector;  // NOLINT(google-build-using-namespace)
+  using namespace doagent::collector;
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   const auto number = ParseSysfsNumber(text);
   DOAGENT_CHECK(number || !number.error().what.empty());
