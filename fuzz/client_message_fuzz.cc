@@ -39,10 +39,10 @@ void Check(const doagent::spool::IncomingBatch& batch) {
   for (const auto& record : batch.records) {
     DOAGENT_CHECK(record.sequence > previous && record.sequence <= doagent::spool::kSequenceMax);
     DOAGENT_CHECK(record.payload.size() <= doagent::spool::kRecordBytesMax);
-    DOAGENT_CHECK((record.kind == doagent::spool::RecordKind::kRow) != record.key_set.IsZero());
+    DOAGENT_CHECK((record.kind == doagent::spool::RecordKind::kRow) != record.key.IsZero());
     previous = record.sequence;
   }
-  doagent::uploader::OutgoingBatch out{batch.spool_id, batch.objects, batch.records};
+  doagent::uploader::OutgoingBatch out{batch.spool_id, batch.objects, batch.records, batch.blocks};
   const auto bytes = doagent::uploader::EncodeBatch(std::move(out));
   if (!bytes) return;  // sending reckons with a little more than it takes
   const auto again = DecodeClientMessage(*bytes);
@@ -51,7 +51,7 @@ void Check(const doagent::spool::IncomingBatch& batch) {
   DOAGENT_CHECK(received.records.size() == batch.records.size());
   for (std::size_t i = 0; i < batch.records.size(); ++i) {
     DOAGENT_CHECK(received.records[i].payload == batch.records[i].payload);
-    DOAGENT_CHECK(received.records[i].key_set == batch.records[i].key_set);
+    DOAGENT_CHECK(received.records[i].key == batch.records[i].key);
   }
 }
 

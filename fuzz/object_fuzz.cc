@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "fuzz/sample_layout.h"
 #include "spool/check.h"
 #include "spool/codec.h"
 #include "spool/object_codec.h"
@@ -29,14 +30,11 @@ void TrySchema(const std::string& content) {
 }
 
 void TryKey(const std::string& content) {
-  (void)SchemaOfKey(content);
-  static const auto kSchema = std::make_shared<const Schema>(
-      "k",
-      std::vector<Family>{{"a", "", MetricType::kGauge, {ValueKind::kSigned, 1, 1}, ""},
-                          {"b", "", MetricType::kGauge, {ValueKind::kDouble, 1, 1}, ""}},
-      std::vector<Series>{{0, {}}, {1, {}}, {0, {{"x", "y"}}}});
-  const auto key = DecodeKey(content, kSchema);
-  if (key) DOAGENT_CHECK(key->values.size() == 3 && key->present.size() == 3);
+  (void)LayoutOfKey(content);
+  static const LayoutPtr kLayout = fuzz::MakeLayout(3);
+  const auto key = DecodeKey(content, kLayout);
+  if (!key) return;
+  DOAGENT_CHECK(key->values.size() == kLayout->series && key->present.size() == kLayout->series);
 }
 
 }  // namespace
@@ -47,7 +45,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   switch (data[0] % 4) {
     case 0: TrySchema(content); break;
     case 1: TryKey(content); break;
-    case 2: (void)DecodeKeySetNames(content); break;
+    case 2: (void)DecodeLayout(content); break;
     case 3: {
       const auto unpacked = Unpack(Encoding::kZstd, content, kDecodedBytesMax);
       if (unpacked) DOAGENT_CHECK(unpacked->size() <= kDecodedBytesMax);

@@ -3,10 +3,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
-#include <string>
-#include <vector>
 
+#include "fuzz/sample_layout.h"
 #include "spool/check.h"
 #include "spool/object_codec.h"
 #include "spool/record_codec.h"
@@ -16,30 +14,18 @@ using namespace doagent::spool;
 
 namespace {
 
-// Two keys with series of every kind, some absent.
-KeySet MakeKeySet() {
-  const std::vector<Family> families = {
-      {"a", "", MetricType::kGauge, {ValueKind::kSigned, 1024, 1}, ""},
-      {"b", "", MetricType::kCounter, {ValueKind::kUnsigned, 1, 100}, ""},
-      {"c", "", MetricType::kGauge, {ValueKind::kDouble, 1, 1}, ""},
-      {"d", "", MetricType::kGauge, {ValueKind::kConstant, 1, 1}, ""}};
-  KeySet key_set{1, *BootId::FromBytes("0123456789abcdef"), 1, {}, 0};
-  for (int k = 0; k < 2; ++k) {
-    std::vector<Series> series;
-    for (std::uint32_t i = 0; i < 12; ++i) series.push_back({i % 4, {{"n", std::to_string(i)}}});
-    auto schema = std::make_shared<const Schema>("k" + std::to_string(k), families, series);
-    KeyValues key{schema, std::vector<std::uint64_t>(12, 7), std::vector<std::uint8_t>(12, 1)};
-    key.present[3] = 0;
-    key_set.series += schema->size();
-    key_set.keys.push_back(std::move(key));
-  }
-  return key_set;
+Key MakeKey() {
+  Key key{1, *BootId::FromBytes("0123456789abcdef"), 1, fuzz::MakeLayout(12), {}, {}, "\x0f"};
+  key.values.assign(key.layout->series, 7);
+  key.present.assign(key.layout->series, 1);
+  key.present[3] = 0;
+  return key;
 }
 
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  static const KeySet kKeySet = MakeKeySet();
+  static const Key kKey = MakeKey();
   if (size == 0) return 0;
   StoredRecord record;
   record.sequence = 1;
@@ -50,9 +36,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     (void)DecodeEvent(record);
     return 0;
   }
-  const auto snapshot = DecodeRow(record, kKeySet);
+  const auto snapshot = DecodeRow(record, kKey);
   if (!snapshot) return 0;
-  DOAGENT_CHECK(snapshot->sections.size() == kKeySet.keys.size());
+  DOAGENT_CHECK(snapshot->sections.size() == kKey.layout->schemas.size());
   for (const auto& section : snapshot->sections) {
     DOAGENT_CHECK(section.values.size() == section.schema->size());
     DOAGENT_CHECK(section.present.size() == section.schema->size());

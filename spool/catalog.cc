@@ -5,16 +5,17 @@
 namespace doagent::spool {
 namespace {
 
-// Records come in order, so two or three key sets are in use at a time; a receiver has that many
-// for every agent.
-constexpr std::size_t kKeySetsMax = 64;
-// Series and labels of all of them, some 50 bytes each; the last used one is kept in any case.
-constexpr std::size_t kWeightMax = 2'000'000;
+// Records come in order, so two or three keys are in use at a time, of one layout; a receiver has
+// that many for every agent.
+constexpr std::size_t kEntriesMax = 64;
+// Series and labels of all layouts, some 50 bytes each; series of all keys, 9 bytes each.
+constexpr std::size_t kLayoutWeightMax = 2'000'000;
+constexpr std::size_t kKeyWeightMax = 1'000'000;
 
-std::size_t WeightOf(const KeySet& key_set) {
+std::size_t WeightOf(const Layout& layout) {
   std::size_t weight = 1;
-  for (const auto& key : key_set.keys) {
-    for (const auto& series : key.schema->series()) weight += 1 + series.labels.size();
+  for (const auto& schema : layout.schemas) {
+    for (const auto& series : schema->series()) weight += 1 + series.labels.size();
   }
   return weight;
 }
@@ -30,60 +31,67 @@ Result<OpenedObject> OpenAs(ObjectTable& objects, ObjectKind kind, const ObjectI
 
 }  // namespace
 
+Catalog::Catalog(ObjectTable& objects)
+    : objects_(objects),
+      keys_(kEntriesMax, kKeyWeightMax),
+      layouts_(kEntriesMax, kLayoutWeightMax) {}
+
 Result<SchemaPtr> Catalog::FindSchema(const ObjectId& id) {
-  auto& known = schemas_[id];
-  if (auto schema = known.lock()) return schema;
-  auto object = OpenAs(objects_, ObjectKind::kSchema, id);
-  if (!object) {
-    schemas_.erase(id);
-    return Fail(std::move(object).error());
+  if (const auto known = schemas_.find(id); known != schemas_.end()) {
+    if (auto schema = known->second.lock()) return schema;
   }
-  DOAGENT_ASSIGN(SchemaPtr schema, DecodeSchema(object->content));
+  DOAGENT_ASSIGN(const OpenedObject object, OpenAs(objects_, ObjectKind::kSchema, id));
+  DOAGENT_ASSIGN(SchemaPtr schema, DecodeSchema(object.content));
   schemas_[id] = schema;
   return schema;
 }
 
-Result<KeySetPtr> Catalog::LoadKeySet(const ObjectId& id) {
-  DOAGENT_ASSIGN(const OpenedObject object, OpenAs(objects_, ObjectKind::kKeySet, id));
-  DOAGENT_ASSIGN(const KeySetNames names, DecodeKeySetNames(object.content));
-  auto key_set = std::make_shared<KeySet>();
-  key_set->incarnation = names.incarnation;
-  key_set->boot_id = names.boot_id;
-  key_set->clock_offset_ns = names.clock_offset_ns;
-  for (const ObjectId& key_id : names.keys) {
-    DOAGENT_ASSIGN(const OpenedObject key, OpenAs(objects_, ObjectKind::kKey, key_id));
-    DOAGENT_ASSIGN(const ObjectId schema_id, SchemaOfKey(key.content));
+Result<LayoutPtr> Catalog::LoadLayout(const ObjectId& id) {
+  DOAGENT_ASSIGN(const OpenedObject object, OpenAs(objects_, ObjectKind::kLayout, id));
+  auto layout = std::make_shared<Layout>();
+  layout->id = id;
+  DOAGENT_ASSIGN(layout->schema_ids, DecodeLayout(object.content));
+  for (const ObjectId& schema_id : layout->schema_ids) {
     DOAGENT_ASSIGN(SchemaPtr schema, FindSchema(schema_id));
-    key_set->series += schema->size();
-    if (key_set->series > kSeriesMax) {
-      return Fail(ErrorCode::kPark, "key set " + id.Hex(), "has too many series");
+    layout->series += schema->size();
+    if (layout->series > kSeriesMax) {
+      return Fail(ErrorCode::kPark, "layout " + id.Hex(), "has too many series");
     }
-    DOAGENT_ASSIGN(KeyValues values, DecodeKey(key.content, std::move(schema)));
-    key_set->keys.push_back(std::move(values));
+    layout->schemas.push_back(std::move(schema));
   }
-  return key_set;
+  return layout;
 }
 
-Result<KeySetPtr> Catalog::FindKeySet(const ObjectId& id) {
-  if (const auto found = by_id_.find(id); found != by_id_.end()) {
-    recent_.splice(recent_.begin(), recent_, found->second);
-    return found->second->key_set;
-  }
-  DOAGENT_ASSIGN(KeySetPtr key_set, LoadKeySet(id));
-  recent_.push_front({id, key_set, WeightOf(*key_set)});
-  by_id_[id] = recent_.begin();
-  weight_ += recent_.front().weight;
-  if (recent_.size() > kKeySetsMax || weight_ > kWeightMax) Evict();
-  return key_set;
-}
-
-void Catalog::Evict() {
-  while (recent_.size() > kKeySetsMax || (recent_.size() > 1 && weight_ > kWeightMax)) {
-    weight_ -= recent_.back().weight;
-    by_id_.erase(recent_.back().id);
-    recent_.pop_back();
-  }
+Result<LayoutPtr> Catalog::FindLayout(const ObjectId& id) {
+  if (auto known = layouts_.Find(id)) return known;
+  DOAGENT_ASSIGN(LayoutPtr layout, LoadLayout(id));
+  layouts_.Put(id, layout, WeightOf(*layout));
   std::erase_if(schemas_, [](const auto& entry) { return entry.second.expired(); });
+  return layout;
+}
+
+Result<std::vector<LayoutPtr>> Catalog::FindLayouts(const std::vector<ObjectId>& ids) {
+  std::vector<LayoutPtr> layouts;
+  for (const ObjectId& id : ids) {
+    DOAGENT_ASSIGN(LayoutPtr layout, FindLayout(id));
+    layouts.push_back(std::move(layout));
+  }
+  return layouts;
+}
+
+Result<KeyPtr> Catalog::LoadKey(const ObjectId& id) {
+  DOAGENT_ASSIGN(const OpenedObject object, OpenAs(objects_, ObjectKind::kKey, id));
+  DOAGENT_ASSIGN(const ObjectId layout_id, LayoutOfKey(object.content));
+  DOAGENT_ASSIGN(LayoutPtr layout, FindLayout(layout_id));
+  DOAGENT_ASSIGN(Key key, DecodeKey(object.content, std::move(layout)));
+  return std::make_shared<const Key>(std::move(key));
+}
+
+Result<KeyPtr> Catalog::FindKey(const ObjectId& id) {
+  if (auto known = keys_.Find(id)) return known;
+  DOAGENT_ASSIGN(KeyPtr key, LoadKey(id));
+  keys_.Put(id, key, key->layout->series + 1);
+  return key;
 }
 
 }  // namespace doagent::spool

@@ -1,41 +1,36 @@
-// Decoded objects, kept while they are of use: key sets with their keys and schemas. Bounded: the
-// least recently used key sets go first, and with them what only they hold. Belongs to its
-// database's thread.
+// Decoded objects, kept while they are of use: keys, layouts and the schemas that these hold.
+// Bounded. Belongs to its database's thread.
 #pragma once
 
-#include <list>
 #include <memory>
 #include <unordered_map>
+#include <vector>
 
 #include "spool/ids.h"
 #include "spool/object_codec.h"
 #include "spool/object_table.h"
+#include "spool/recently_used.h"
 #include "spool/result.h"
 
 namespace doagent::spool {
 
 class Catalog {
  public:
-  explicit Catalog(ObjectTable& objects) : objects_(objects) {}
+  explicit Catalog(ObjectTable& objects);
 
   // kPark: it, or something that it names, is not there or not what it should be.
-  Result<KeySetPtr> FindKeySet(const ObjectId& id);
+  Result<KeyPtr> FindKey(const ObjectId& id);
+  Result<LayoutPtr> FindLayout(const ObjectId& id);
+  Result<std::vector<LayoutPtr>> FindLayouts(const std::vector<ObjectId>& ids);
 
  private:
   Result<SchemaPtr> FindSchema(const ObjectId& id);
-  Result<KeySetPtr> LoadKeySet(const ObjectId& id);
-  void Evict();
-
-  struct Entry {
-    ObjectId id;
-    KeySetPtr key_set;
-    std::size_t weight = 0;  // series and labels
-  };
+  Result<LayoutPtr> LoadLayout(const ObjectId& id);
+  Result<KeyPtr> LoadKey(const ObjectId& id);
 
   ObjectTable& objects_;
-  std::list<Entry> recent_;  // the last used first
-  std::size_t weight_ = 0;   // of all of them
-  std::unordered_map<ObjectId, std::list<Entry>::iterator, ObjectId::Hash> by_id_;
+  RecentlyUsed<Key> keys_;
+  RecentlyUsed<Layout> layouts_;
   std::unordered_map<ObjectId, std::weak_ptr<const Schema>, ObjectId::Hash> schemas_;
 };
 

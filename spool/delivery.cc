@@ -46,9 +46,9 @@ void Delivery::GiveBackUnwritten(const std::map<ReceiverId, RangeSet>& unwritten
   }
 }
 
-void Delivery::Park(Sequence sequence) {
-  parked_.Add({sequence, sequence});
-  settled_.Add({sequence, sequence});
+void Delivery::Park(const RangeSet& sequences) {
+  parked_.Add(sequences);
+  settled_.Add(sequences);
 }
 
 void Delivery::SetParked(RangeSet parked) {

@@ -16,7 +16,7 @@ class Delivery {
   // As read from the tables: nothing to be written.
   void Restore(const ReceiverId& receiver, const RangeSet& ranges);
   void Unacknowledge(const ReceiverId& receiver, const RangeSet& ranges);
-  void Park(Sequence sequence);
+  void Park(const RangeSet& sequences);
   void SetParked(RangeSet parked);
   void PutParkedBack() { SetParked(RangeSet()); }
   // Sequences under which nothing is stored.

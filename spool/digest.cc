@@ -37,10 +37,26 @@ std::uint64_t ChecksumOf(const StoredRecord& record) {
   PutUint64(static_cast<std::uint64_t>(record.time_unix_ns), header.data() + 8);
   header[16] = static_cast<unsigned char>(record.kind);
   header[17] = static_cast<unsigned char>(record.encoding);
-  std::memcpy(header.data() + 18, record.key_set.bytes().data(), ObjectId::kBytes);
+  std::memcpy(header.data() + 18, record.key.bytes().data(), ObjectId::kBytes);
 
   const XXH64_hash_t seed = XXH64(header.data(), header.size(), 0);
   return XXH64(record.payload.data(), record.payload.size(), seed);
+}
+
+std::uint64_t ChecksumOf(const StoredBlock& block) {
+  std::string header(41, '\0');
+  auto* out = reinterpret_cast<unsigned char*>(header.data());
+  PutUint64(block.range.first, out);
+  PutUint64(block.range.last, out + 8);
+  PutUint64(static_cast<std::uint64_t>(block.first_time_unix_ns), out + 16);
+  PutUint64(static_cast<std::uint64_t>(block.last_time_unix_ns), out + 24);
+  PutUint64(block.holes.size(), out + 32);
+  out[40] = static_cast<unsigned char>(block.encoding);
+  header += block.holes;
+  for (const ObjectId& layout : block.layouts) header += layout.bytes();
+
+  const XXH64_hash_t seed = XXH64(header.data(), header.size(), 0);
+  return XXH64(block.payload.data(), block.payload.size(), seed);
 }
 
 }  // namespace doagent::spool

@@ -16,6 +16,7 @@
 #include "spool/result.h"
 #include "spool/spool.h"
 #include "spool/stored.h"
+#include "spool/time.h"
 
 namespace doagent::spool {
 
@@ -23,6 +24,7 @@ struct InboxOptions {
   std::filesystem::path path;
   std::string program;                    // names the holder in the lock file
   std::function<std::uint64_t()> random;  // seeds ids; REQUIRED
+  SealPolicy seal = {};
 };
 
 // Who offers records: the name behind the token or the certificate. A spool id belongs to the
@@ -43,6 +45,7 @@ struct IncomingBatch {
   SpoolId spool_id;
   std::vector<StoredObject> objects;
   std::vector<StoredRecord> records;
+  std::vector<StoredBlock> blocks;
 };
 
 enum class Refusal { kPermanent, kRetry, kMissingObject, kEpochConflict };
@@ -75,7 +78,11 @@ class Inbox {
   // Stores all batches in one transaction; outcome i is batch i's. Each batch's records must be of
   // a spool id that Register accepted from the same principal. An error (no space, EIO) means that
   // nothing was stored of any; what is wrong with one batch is refused in its outcome only.
-  Result<std::vector<BatchOutcome>> Store(const std::vector<IncomingBatch>& batches);
+  Result<std::vector<BatchOutcome>> Store(const std::vector<IncomingBatch>& batches, WallTime now);
+
+  // One step of what keeps the file small: seals a run of rows that is due. To be called when there
+  // is time; takes some milliseconds. True: there may be more to do at once.
+  Result<bool> Maintain(WallTime now);
 
  private:
   class Impl;

@@ -19,6 +19,10 @@ constexpr const char* kCreationPragmas =
     "PRAGMA page_size = 1024;"
     "PRAGMA auto_vacuum = INCREMENTAL;";
 
+// What the log comes to between two checkpoints: 1000 frames of a page and 24 bytes, and the
+// transaction that reaches this number.
+constexpr std::size_t kLogBytes = 1200 << 10;
+
 // docs/spool-format.md explains each table. Nothing has a secondary index but what content
 // addressing needs.
 constexpr const char* kTables = R"sql(
@@ -67,8 +71,20 @@ CREATE TABLE records(
   time_unix_ns INTEGER NOT NULL,
   kind INTEGER NOT NULL,
   encoding INTEGER NOT NULL,
-  key_set INTEGER,
+  key_object INTEGER,
   checksum INTEGER NOT NULL,
+  payload BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE blocks(
+  id INTEGER PRIMARY KEY,
+  last INTEGER NOT NULL,
+  first_time_unix_ns INTEGER NOT NULL,
+  last_time_unix_ns INTEGER NOT NULL,
+  encoding INTEGER NOT NULL,
+  checksum INTEGER NOT NULL,
+  holes BLOB NOT NULL,
+  layouts BLOB NOT NULL,
   payload BLOB NOT NULL
 ) STRICT;
 
@@ -155,6 +171,12 @@ Result<void> CheckFormat(Database& database) {
                                        std::to_string(kFormatVersion) +
                                        "); it is left as it is: use the newer program");
   }
+  if (version < kFormatVersion) {
+    return Refuse(database.path(), "was written before the first release (format " +
+                                       std::to_string(version) + ", this program knows " +
+                                       std::to_string(kFormatVersion) +
+                                       "); it is left as it is: move it away");
+  }
   return {};
 }
 
@@ -236,6 +258,10 @@ Result<std::unique_ptr<Database>> OpenForWriting(const std::filesystem::path& pa
                         "PRAGMA cache_size = -512;"
                         "PRAGMA temp_store = MEMORY;"
                         "PRAGMA cell_size_check = ON;"));
+  DOAGENT_ASSIGN(Transaction transaction, Transaction::Begin(*database, Transaction::Kind::kWrite));
+  // No space for it: the log grows when there is some.
+  (void)database->ExtendLog(kLogBytes);
+  DOAGENT_TRY(transaction.Commit());
   return database;
 }
 

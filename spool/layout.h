@@ -13,7 +13,7 @@
 namespace doagent::spool {
 
 inline constexpr std::int64_t kApplicationId = 0x646f6167;  // "doag"
-inline constexpr std::int64_t kFormatVersion = 1;
+inline constexpr std::int64_t kFormatVersion = 2;
 
 // A small number for an origin, local to one file.
 using OriginNumber = std::int64_t;

@@ -62,6 +62,17 @@ Schema::Schema(std::string collector, std::vector<Family> families, std::vector<
   for (const auto& one : series_) DOAGENT_CHECK(one.family < families_.size());
 }
 
+bool SameContent(const Snapshot& a, const Snapshot& b) {
+  return a.wall == b.wall && a.mono == b.mono && a.boot_id == b.boot_id &&
+         std::equal(a.sections.begin(), a.sections.end(), b.sections.begin(), b.sections.end(),
+                    [](const Section& left, const Section& right) {
+                      const bool same_schema =
+                          left.schema == right.schema || *left.schema == *right.schema;
+                      return same_schema && left.present == right.present &&
+                             left.values == right.values;
+                    });
+}
+
 std::string_view Name(EventKind kind) {
   switch (kind) {
     case EventKind::kStart: return "start";

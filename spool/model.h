@@ -127,6 +127,9 @@ enum class EventKind : std::uint8_t {
   kConfigurationChange,
 };
 
+// Equal bits throughout: times, schemas, presence and values.
+bool SameContent(const Snapshot& a, const Snapshot& b);
+
 // "start", "clock_step", …: as dump shows it.
 std::string_view Name(EventKind kind);
 std::string_view Name(MetricType type);

@@ -58,8 +58,38 @@ Result<Series> DecodeSeries(const v1::Series& message, std::size_t families) {
   return series;
 }
 
+// The key's values and presence; its layout is known.
+Result<void> TakeValues(const v1::Key& message, Key& key) {
+  key.values.assign(key.layout->series, 0);
+  key.present.assign(key.layout->series, 1);
+  int integers = 0;
+  int doubles = 0;
+  std::size_t i = 0;
+  for (const auto& schema : key.layout->schemas) {
+    for (std::size_t series = 0; series < schema->size(); ++series, ++i) {
+      if (TestBit(message.absent(), i)) key.present[i] = 0;
+      switch (schema->family_of(series).representation.kind) {
+        case ValueKind::kSigned:
+        case ValueKind::kUnsigned:
+          if (integers >= message.integers_size()) return Malformed("key", "has too few integers");
+          key.values[i] = static_cast<std::uint64_t>(message.integers(integers++));
+          break;
+        case ValueKind::kDouble:
+          if (doubles >= message.doubles_size()) return Malformed("key", "has too few doubles");
+          key.values[i] = message.doubles(doubles++);
+          break;
+        case ValueKind::kConstant: break;
+      }
+    }
+  }
+  if (integers != message.integers_size() || doubles != message.doubles_size()) {
+    return Malformed("key", "has more values than its layout");
+  }
+  return {};
+}
+
 std::size_t DecodedBytesMax(ObjectKind kind) {
-  // A key has at most ten bytes a series; only schemas carry text.
+  // A key has at most ten bytes a series, a layout 18 a schema; only schemas carry text.
   return kind == ObjectKind::kSchema ? kDecodedBytesMax : kDecodedBytesMax / 4;
 }
 
@@ -89,30 +119,34 @@ StoredObject EncodeSchema(const Schema& schema) {
   return MakeObject(ObjectKind::kSchema, message);
 }
 
-StoredObject EncodeKey(const ObjectId& schema, const KeyValues& key) {
+StoredObject EncodeLayout(const std::vector<ObjectId>& schema_ids) {
+  v1::Layout message;
+  for (const auto& schema : schema_ids) message.add_schemas(std::string(schema.bytes()));
+  return MakeObject(ObjectKind::kLayout, message);
+}
+
+StoredObject EncodeKey(const Key& key) {
   v1::Key message;
-  message.set_schema(std::string(schema.bytes()));
-  for (std::size_t i = 0; i < key.schema->size(); ++i) {
-    if (key.present[i] == 0) SetBit(*message.mutable_absent(), i);
-    switch (key.schema->family_of(i).representation.kind) {
-      case ValueKind::kSigned:
-      case ValueKind::kUnsigned:
-        message.add_integers(static_cast<std::int64_t>(key.values[i]));
-        break;
-      case ValueKind::kDouble: message.add_doubles(key.values[i]); break;
-      case ValueKind::kConstant: break;
+  message.set_incarnation(key.incarnation);
+  message.set_boot_id(std::string(key.boot_id.bytes()));
+  message.set_clock_offset_ns(key.clock_offset_ns);
+  message.set_layout(std::string(key.layout->id.bytes()));
+  message.set_expected(key.expected);
+  std::size_t i = 0;
+  for (const auto& schema : key.layout->schemas) {
+    for (std::size_t series = 0; series < schema->size(); ++series, ++i) {
+      if (key.present[i] == 0) SetBit(*message.mutable_absent(), i);
+      switch (schema->family_of(series).representation.kind) {
+        case ValueKind::kSigned:
+        case ValueKind::kUnsigned:
+          message.add_integers(static_cast<std::int64_t>(key.values[i]));
+          break;
+        case ValueKind::kDouble: message.add_doubles(key.values[i]); break;
+        case ValueKind::kConstant: break;
+      }
     }
   }
   return MakeObject(ObjectKind::kKey, message);
-}
-
-StoredObject EncodeKeySet(const KeySetNames& names) {
-  v1::KeySet message;
-  message.set_incarnation(names.incarnation);
-  message.set_boot_id(std::string(names.boot_id.bytes()));
-  message.set_clock_offset_ns(names.clock_offset_ns);
-  for (const auto& key : names.keys) message.add_keys(std::string(key.bytes()));
-  return MakeObject(ObjectKind::kKeySet, message);
 }
 
 Result<std::string> OpenObject(const StoredObject& object) {
@@ -153,73 +187,54 @@ Result<SchemaPtr> DecodeSchema(const std::string& content) {
                                         std::move(series));
 }
 
-Result<ObjectId> SchemaOfKey(const std::string& key_content) {
+Result<std::vector<ObjectId>> DecodeLayout(const std::string& content) {
+  v1::Layout message;
+  if (!message.ParseFromString(content)) return Malformed("layout", "not a Layout message");
+  if (static_cast<std::size_t>(message.schemas_size()) > kSectionsMax) {
+    return Malformed("layout", "names too many schemas");
+  }
+  std::vector<ObjectId> ids;
+  for (const auto& bytes : message.schemas()) {
+    const auto id = ObjectId::FromBytes(bytes);
+    if (!id) return Malformed("layout", "names what is no object id");
+    ids.push_back(*id);
+  }
+  return ids;
+}
+
+Result<ObjectId> LayoutOfKey(const std::string& key_content) {
   v1::Key message;
   if (!message.ParseFromString(key_content)) return Malformed("key", "not a Key message");
-  const auto schema = ObjectId::FromBytes(message.schema());
-  if (!schema) return Malformed("key", "names no schema");
-  return *schema;
+  const auto layout = ObjectId::FromBytes(message.layout());
+  if (!layout) return Malformed("key", "names no layout");
+  return *layout;
 }
 
-Result<KeyValues> DecodeKey(const std::string& content, SchemaPtr schema) {
+Result<Key> DecodeKey(const std::string& content, LayoutPtr layout) {
   v1::Key message;
   if (!message.ParseFromString(content)) return Malformed("key", "not a Key message");
-  KeyValues key;
-  key.values.assign(schema->size(), 0);
-  key.present.assign(schema->size(), 1);
-  int integers = 0;
-  int doubles = 0;
-  for (std::size_t i = 0; i < schema->size(); ++i) {
-    if (TestBit(message.absent(), i)) key.present[i] = 0;
-    switch (schema->family_of(i).representation.kind) {
-      case ValueKind::kSigned:
-      case ValueKind::kUnsigned:
-        if (integers >= message.integers_size()) return Malformed("key", "has too few integers");
-        key.values[i] = static_cast<std::uint64_t>(message.integers(integers++));
-        break;
-      case ValueKind::kDouble:
-        if (doubles >= message.doubles_size()) return Malformed("key", "has too few doubles");
-        key.values[i] = message.doubles(doubles++);
-        break;
-      case ValueKind::kConstant: break;
-    }
-  }
-  if (integers != message.integers_size() || doubles != message.doubles_size()) {
-    return Malformed("key", "has more values than its schema");
-  }
-  key.schema = std::move(schema);
-  return key;
-}
-
-Result<KeySetNames> DecodeKeySetNames(const std::string& content) {
-  v1::KeySet message;
-  if (!message.ParseFromString(content)) return Malformed("key set", "not a KeySet message");
   const auto boot_id = BootId::FromBytes(message.boot_id());
   if (!boot_id || message.incarnation() == 0) {
-    return Malformed("key set", "has no boot id or no incarnation");
+    return Malformed("key", "has no boot id or no incarnation");
   }
-  if (static_cast<std::size_t>(message.keys_size()) > kSectionsMax) {
-    return Malformed("key set", "names too many keys");
-  }
-  KeySetNames names{message.incarnation(), *boot_id, message.clock_offset_ns(), {}};
-  for (const auto& bytes : message.keys()) {
-    const auto id = ObjectId::FromBytes(bytes);
-    if (!id) return Malformed("key set", "names what is no object id");
-    names.keys.push_back(*id);
-  }
-  return names;
+  Key key{message.incarnation(),
+          *boot_id,
+          message.clock_offset_ns(),
+          std::move(layout),
+          {},
+          {},
+          std::move(*message.mutable_expected())};
+  DOAGENT_TRY(TakeValues(message, key));
+  return key;
 }
 
 Result<std::vector<ObjectId>> Dependencies(ObjectKind kind, const std::string& content) {
   switch (kind) {
     case ObjectKind::kSchema: return std::vector<ObjectId>{};
+    case ObjectKind::kLayout: return DecodeLayout(content);
     case ObjectKind::kKey: {
-      DOAGENT_ASSIGN(const ObjectId schema, SchemaOfKey(content));
-      return std::vector<ObjectId>{schema};
-    }
-    case ObjectKind::kKeySet: {
-      DOAGENT_ASSIGN(KeySetNames names, DecodeKeySetNames(content));
-      return std::move(names.keys);
+      DOAGENT_ASSIGN(const ObjectId layout, LayoutOfKey(content));
+      return std::vector<ObjectId>{layout};
     }
   }
   return Malformed("object", "of an unknown kind");

@@ -1,4 +1,4 @@
-// Schemas, keys and key sets as content-addressed objects (docs/spool-format.md, "Objects").
+// Schemas, layouts and keys as content-addressed objects (docs/spool-format.md, "Objects").
 //
 // Decoding takes untrusted bytes: every limit of stored.h holds, and an error (kPark) leaves
 // nothing half-decoded. Pure functions; thread-safe.
@@ -17,45 +17,44 @@
 
 namespace doagent::spool {
 
-// Absolute values of one collector's series.
-struct KeyValues {
-  SchemaPtr schema;
-  std::vector<std::uint64_t> values;  // one per series; absent or constant: 0
-  std::vector<std::uint8_t> present;
+// The schemas of a snapshot's sections, in order.
+struct Layout {
+  ObjectId id;
+  std::vector<ObjectId> schema_ids;
+  std::vector<SchemaPtr> schemas;
+  std::size_t series = 0;  // of all of them
 };
 
-// What a run of rows hangs on, with everything it names decoded.
-struct KeySet {
+using LayoutPtr = std::shared_ptr<const Layout>;
+
+// What a run of rows stands against: absolute values of all the layout's series, one section's
+// after the other.
+struct Key {
   Incarnation incarnation = 0;
   BootId boot_id;
   std::int64_t clock_offset_ns = 0;  // wall clock minus monotonic clock
-  std::vector<KeyValues> keys;
-  std::size_t series = 0;  // of all keys together
+  LayoutPtr layout;
+  std::vector<std::uint64_t> values;  // absent or constant: 0
+  std::vector<std::uint8_t> present;
+  std::string expected;  // bit i (bits.h): rows are expected to differ in series i
 };
 
-using KeySetPtr = std::shared_ptr<const KeySet>;
-
-// A key set that names its keys only.
-struct KeySetNames {
-  Incarnation incarnation = 0;
-  BootId boot_id;
-  std::int64_t clock_offset_ns = 0;
-  std::vector<ObjectId> keys;
-};
+using KeyPtr = std::shared_ptr<const Key>;
 
 StoredObject EncodeSchema(const Schema& schema);
-StoredObject EncodeKey(const ObjectId& schema, const KeyValues& key);
-StoredObject EncodeKeySet(const KeySetNames& names);
+StoredObject EncodeLayout(const std::vector<ObjectId>& schema_ids);
+StoredObject EncodeKey(const Key& key);
 
 // Decompressed, and its content found to be what the id says.
 Result<std::string> OpenObject(const StoredObject& object);
 
 Result<SchemaPtr> DecodeSchema(const std::string& content);
-Result<ObjectId> SchemaOfKey(const std::string& key_content);
-Result<KeyValues> DecodeKey(const std::string& content, SchemaPtr schema);
-Result<KeySetNames> DecodeKeySetNames(const std::string& content);
+// The ids of its schemas.
+Result<std::vector<ObjectId>> DecodeLayout(const std::string& content);
+Result<ObjectId> LayoutOfKey(const std::string& key_content);
+Result<Key> DecodeKey(const std::string& content, LayoutPtr layout);
 
-// The ids that the object names directly: none, a schema, or keys.
+// The ids that the object names directly: none, schemas, or a layout.
 Result<std::vector<ObjectId>> Dependencies(ObjectKind kind, const std::string& content);
 
 }  // namespace doagent::spool

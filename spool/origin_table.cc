@@ -1,5 +1,6 @@
 #include "spool/origin_table.h"
 
+#include <algorithm>
 #include <map>
 #include <utility>
 
@@ -25,11 +26,11 @@ Result<std::map<OriginNumber, std::vector<IncarnationStart>>> LoadIncarnations(D
   }
 }
 
-// The four tables that are keyed by (origin, sequence), each in its own way.
+// The tables that are keyed by (origin, sequence), each in its own way.
 Result<void> MoveRows(Database& database, OriginNumber from_origin, OriginNumber to,
                       Sequence from) {
   const std::int64_t shift = PackId(to, 0) - PackId(from_origin, 0);
-  for (const char* table : {"records", "parked"}) {
+  for (const char* table : {"records", "blocks", "parked"}) {
     DOAGENT_ASSIGN(Statement move, database.Prepare("UPDATE " + std::string(table) +
                                                     " SET id = id + ? WHERE id BETWEEN ? AND ?"));
     DOAGENT_TRY(
@@ -132,11 +133,16 @@ Result<void> MoveSequences(Database& database, const OriginRow& from_origin, Ori
 }
 
 Result<Sequence> HeadOf(Database& database, OriginNumber origin) {
-  DOAGENT_ASSIGN(Statement select,
-                 database.Prepare("SELECT max(id) FROM records WHERE id BETWEEN ? AND ?"));
-  DOAGENT_ASSIGN(const bool row,
+  DOAGENT_ASSIGN(
+      Statement select,
+      database.Prepare("SELECT (SELECT max(id) FROM records WHERE id BETWEEN ?1 AND ?2), "
+                       "(SELECT last FROM blocks WHERE id BETWEEN ?1 AND ?2 "
+                       "ORDER BY id DESC LIMIT 1)"));
+  DOAGENT_ASSIGN([[maybe_unused]] const bool row,
                  select.Bind(PackId(origin, 0), PackId(origin, kSequenceMax)).Step());
-  return row && !select.IsNull(0) ? SequenceOf(select.Integer(0)) : Sequence{0};
+  const Sequence of_records = select.IsNull(0) ? 0 : SequenceOf(select.Integer(0));
+  const Sequence of_blocks = select.IsNull(1) ? 0 : static_cast<Sequence>(select.Integer(1));
+  return std::max(of_records, of_blocks);
 }
 
 Result<std::optional<std::string>> LoadMeta(Database& database, const std::string& name) {

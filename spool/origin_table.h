@@ -34,7 +34,8 @@ Result<OriginNumber> PutOrigin(Database& database, const OriginRow& origin);
 Result<void> PutIncarnation(Database& database, OriginNumber origin, const IncarnationStart& start);
 
 // Moves everything that is known of an origin's sequences from `from` on to another origin:
-// records, incarnations, delivered ranges, parked records. The incarnation that `from` is in begins
+// records, blocks, incarnations, delivered ranges, parked records. REQUIRES that no block has
+// snapshots on both sides. The incarnation that `from` is in begins
 // there in the new origin. REQUIRES a write transaction.
 Result<void> MoveSequences(Database& database, const OriginRow& from_origin, OriginNumber to,
                            Sequence from);

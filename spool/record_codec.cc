@@ -35,45 +35,70 @@ bool IsInteger(ValueKind kind) {
 }
 
 StoredRecord MakeRecord(Sequence sequence, std::int64_t time_unix_ns, RecordKind kind,
-                        const ObjectId& key_set, const google::protobuf::MessageLite& message) {
+                        const ObjectId& key, const google::protobuf::MessageLite& message) {
   Packed packed = Pack(message.SerializeAsString());
-  StoredRecord record{sequence,       time_unix_ns,           kind, packed.encoding, key_set,
+  StoredRecord record{sequence,       time_unix_ns,           kind, packed.encoding, key,
                       /*checksum=*/0, std::move(packed.bytes)};
   record.checksum = ChecksumOf(record);
   return record;
 }
 
-// Adds a section's differences from its key to the row; base is the number of its first series.
-void AddSection(const Section& section, const KeyValues& key, std::size_t base,
-                std::size_t& last_flipped, v1::Row& row) {
-  for (std::size_t i = 0; i < key.values.size(); ++i) {
-    if (section.present[i] != key.present[i]) {
-      row.add_flipped(static_cast<std::uint32_t>(base + i - last_flipped));
-      last_flipped = base + i;
-    }
-    if (section.present[i] == 0 || section.values[i] == key.values[i]) continue;
-    const ValueKind kind = key.schema->family_of(i).representation.kind;
-    if (kind == ValueKind::kConstant) continue;
-    SetBit(*row.mutable_changed(), base + i);
-    if (IsInteger(kind)) {
-      row.add_deltas(static_cast<std::int64_t>(section.values[i] - key.values[i]));
-    } else {
-      row.add_xors(section.values[i] ^ key.values[i]);
+// Collects a snapshot's differences from its key, series by series.
+class RowBuilder {
+ public:
+  RowBuilder(const Key& key, std::vector<std::uint32_t>& changed) : key_(key), changed_(changed) {
+    changed_.clear();
+  }
+
+  void Add(const Section& section) {
+    for (std::size_t i = 0; i < section.values.size(); ++i, ++number_) {
+      if (section.present[i] != key_.present[number_]) {
+        row_.add_flipped(static_cast<std::uint32_t>(number_ - last_flipped_));
+        last_flipped_ = number_;
+      }
+      const ValueKind kind = section.schema->family_of(i).representation.kind;
+      const bool differs = section.present[i] != 0 && section.values[i] != key_.values[number_] &&
+                           kind != ValueKind::kConstant;
+      if (differs != TestBit(key_.expected, number_)) SetBit(*row_.mutable_surprising(), number_);
+      if (differs) AddDifference(section.values[i], kind);
     }
   }
-}
+
+  v1::Row& row() { return row_; }
+
+ private:
+  void AddDifference(std::uint64_t value, ValueKind kind) {
+    changed_.push_back(static_cast<std::uint32_t>(number_));
+    if (IsInteger(kind)) {
+      row_.add_deltas(static_cast<std::int64_t>(value - key_.values[number_]));
+    } else {
+      row_.add_xors(value ^ key_.values[number_]);
+    }
+  }
+
+  const Key& key_;
+  std::vector<std::uint32_t>& changed_;
+  v1::Row row_;
+  std::size_t number_ = 0;  // of the series, through all sections
+  std::size_t last_flipped_ = 0;
+};
 
 // Takes the row's values one after the other while the sections are filled.
 class RowValues {
  public:
-  explicit RowValues(const v1::Row& row) : row_(row) {}
+  RowValues(const v1::Row& row, const Key& key) : row_(row), key_(key) {}
 
-  // The section's values: the key's with the row's differences. base as above.
-  Result<Section> Take(const KeyValues& key, std::size_t base) {
-    Section section{key.schema, key.values, key.present};
-    for (std::size_t i = 0; i < key.values.size(); ++i) {
-      if (!TestBit(row_.changed(), base + i)) continue;
-      const ValueKind kind = key.schema->family_of(i).representation.kind;
+  // The next section's values: the key's with the row's differences.
+  Result<Section> Take(const SchemaPtr& schema) {
+    const auto begin = static_cast<std::ptrdiff_t>(number_);
+    const auto end = begin + static_cast<std::ptrdiff_t>(schema->size());
+    Section section{schema,
+                    {key_.values.begin() + begin, key_.values.begin() + end},
+                    {key_.present.begin() + begin, key_.present.begin() + end}};
+    for (std::size_t i = 0; i < schema->size(); ++i, ++number_) {
+      const bool surprising = TestBit(row_.surprising(), number_);
+      if (surprising == TestBit(key_.expected, number_)) continue;
+      const ValueKind kind = schema->family_of(i).representation.kind;
       if (IsInteger(kind)) {
         if (deltas_ >= row_.deltas_size()) return Malformed("has too few deltas");
         section.values[i] += static_cast<std::uint64_t>(row_.deltas(deltas_++));
@@ -91,6 +116,8 @@ class RowValues {
 
  private:
   const v1::Row& row_;
+  const Key& key_;
+  std::size_t number_ = 0;  // of the series, through all sections
   int deltas_ = 0;
   int xors_ = 0;
 };
@@ -118,41 +145,45 @@ RowEncoder::RowEncoder(Incarnation incarnation, int key_interval)
   DOAGENT_CHECK(incarnation != 0 && key_interval > 0);
 }
 
-bool RowEncoder::KeyFits(const State& state, const Snapshot& snapshot, std::size_t section) const {
-  if (section >= state.keys.size()) return false;
-  const auto& schema = state.keys[section]->values.schema;
-  const auto& wanted = snapshot.sections[section].schema;
-  return schema == wanted || *schema == *wanted;
+bool RowEncoder::NeedsKey(const Snapshot& snapshot, const Layout& layout) const {
+  return run_.key == nullptr || run_.rows >= key_interval_ || run_.key->layout->id != layout.id ||
+         run_.key->boot_id != snapshot.boot_id;
 }
 
-void RowEncoder::MakeKeys(const Snapshot& snapshot, bool all, std::vector<StoredObject>& objects) {
-  KeySetNames names{incarnation_, snapshot.boot_id, ClockOffset(snapshot.wall, snapshot.mono), {}};
-  next_.keys.resize(snapshot.sections.size());
-  for (std::size_t i = 0; i < snapshot.sections.size(); ++i) {
-    const Section& section = snapshot.sections[i];
-    const bool schema_known = KeyFits(state_, snapshot, i);
-    if (all || !schema_known) {
-      auto key = std::make_shared<Key>();
-      key->values = {section.schema, section.values, section.present};
-      for (std::size_t s = 0; s < section.values.size(); ++s) {
-        if (section.present[s] == 0) key->values.values[s] = 0;
-      }
-      if (schema_known) {
-        key->schema_id = state_.keys[i]->schema_id;
-      } else {
-        objects.push_back(EncodeSchema(*section.schema));
-        key->schema_id = objects.back().id;
-      }
-      objects.push_back(EncodeKey(key->schema_id, key->values));
-      key->id = objects.back().id;
-      next_.keys[i] = std::move(key);
+void RowEncoder::MakeKey(const Snapshot& snapshot, const LayoutFinder::Found& found,
+                         std::vector<StoredObject>& objects) {
+  Key key{incarnation_,
+          snapshot.boot_id,
+          ClockOffset(snapshot.wall, snapshot.mono),
+          found.layout,
+          {},
+          {},
+          {}};
+  for (const Section& section : snapshot.sections) {
+    for (std::size_t i = 0; i < section.values.size(); ++i) {
+      key.values.push_back(section.present[i] != 0 ? section.values[i] : 0);
+      key.present.push_back(section.present[i]);
     }
-    names.keys.push_back(next_.keys[i]->id);
   }
-  objects.push_back(EncodeKeySet(names));
-  next_.id = objects.back().id;
-  next_.boot_id = names.boot_id;
-  next_.clock_offset_ns = names.clock_offset_ns;
+  const Layout* known = run_.key == nullptr ? nullptr : run_.key->layout.get();
+  if (known != nullptr && known->id == found.layout->id) {
+    // What changed in most rows of the last run will do so in the next one.
+    for (std::size_t i = 0; i < run_.changes.size(); ++i) {
+      if (run_.changes[i] * 2 > run_.rows) SetBit(key.expected, i);
+    }
+  } else {
+    for (std::size_t i = 0; i < found.layout->schemas.size(); ++i) {
+      const bool there = known != nullptr && i < known->schema_ids.size() &&
+                         known->schema_ids[i] == found.layout->schema_ids[i];
+      if (!there) objects.push_back(EncodeSchema(*found.layout->schemas[i]));
+    }
+    objects.push_back(found.object);
+  }
+  objects.push_back(EncodeKey(key));
+  next_run_.emplace();
+  next_run_->key_id = objects.back().id;
+  next_run_->changes.assign(key.values.size(), 0);
+  next_run_->key = std::make_shared<const Key>(std::move(key));
 }
 
 EncodedRow RowEncoder::Encode(const Snapshot& snapshot, Sequence sequence) {
@@ -160,53 +191,44 @@ EncodedRow RowEncoder::Encode(const Snapshot& snapshot, Sequence sequence) {
     DOAGENT_CHECK(section.schema != nullptr && section.values.size() == section.schema->size() &&
                   section.present.size() == section.schema->size());
   }
-  next_ = state_;
+  next_run_.reset();
   EncodedRow encoded;
-  bool fits = state_.keys.size() == snapshot.sections.size() && state_.boot_id == snapshot.boot_id;
-  for (std::size_t i = 0; fits && i < snapshot.sections.size(); ++i) {
-    fits = KeyFits(state_, snapshot, i);
-  }
-  const bool all = state_.rows == 0 || state_.rows >= key_interval_;
-  if (all || !fits) MakeKeys(snapshot, all, encoded.objects);
-  if (all) next_.rows = 0;
-  ++next_.rows;
+  const LayoutFinder::Found found = layouts_.Find(snapshot);
+  if (NeedsKey(snapshot, *found.layout)) MakeKey(snapshot, found, encoded.objects);
+  const Run& run = next_run_ ? *next_run_ : run_;
 
-  v1::Row row;
-  row.set_clock_drift_ns(ClockOffset(snapshot.wall, snapshot.mono) - next_.clock_offset_ns);
-  std::size_t base = 0;
-  std::size_t last_flipped = 0;
-  for (std::size_t i = 0; i < snapshot.sections.size(); ++i) {
-    AddSection(snapshot.sections[i], next_.keys[i]->values, base, last_flipped, row);
-    base += snapshot.sections[i].values.size();
-  }
-  encoded.record =
-      MakeRecord(sequence, UnixNanoseconds(snapshot.wall), RecordKind::kRow, next_.id, row);
+  RowBuilder builder(*run.key, changed_);
+  builder.row().set_clock_drift_ns(ClockOffset(snapshot.wall, snapshot.mono) -
+                                   run.key->clock_offset_ns);
+  for (const Section& section : snapshot.sections) builder.Add(section);
+  encoded.record = MakeRecord(sequence, UnixNanoseconds(snapshot.wall), RecordKind::kRow,
+                              run.key_id, builder.row());
   return encoded;
 }
 
 void RowEncoder::Commit() {
-  state_ = std::move(next_);
+  if (next_run_) run_ = *std::exchange(next_run_, std::nullopt);
+  ++run_.rows;
+  for (const std::uint32_t series : changed_) ++run_.changes[series];
 }
 
-Result<Snapshot> DecodeRow(const StoredRecord& record, const KeySet& key_set) {
+Result<Snapshot> DecodeRow(const StoredRecord& record, const Key& key) {
   DOAGENT_ASSIGN(const std::string content,
                  Unpack(record.encoding, record.payload, kRowDecodedBytesMax));
   v1::Row row;
   if (!row.ParseFromString(content)) return Malformed("not a Row message");
   Snapshot snapshot;
   snapshot.wall = FromUnixNanoseconds(record.time_unix_ns);
-  snapshot.mono = MonoAt(record.time_unix_ns, key_set.clock_offset_ns, row.clock_drift_ns());
-  snapshot.boot_id = key_set.boot_id;
-  snapshot.sections.reserve(key_set.keys.size());
-  RowValues values(row);
-  std::size_t base = 0;
-  for (const auto& key : key_set.keys) {
-    DOAGENT_ASSIGN(Section section, values.Take(key, base));
+  snapshot.mono = MonoAt(record.time_unix_ns, key.clock_offset_ns, row.clock_drift_ns());
+  snapshot.boot_id = key.boot_id;
+  snapshot.sections.reserve(key.layout->schemas.size());
+  RowValues values(row, key);
+  for (const SchemaPtr& schema : key.layout->schemas) {
+    DOAGENT_ASSIGN(Section section, values.Take(schema));
     snapshot.sections.push_back(std::move(section));
-    base += key.values.size();
   }
   if (!values.AllTaken()) return Malformed("has more values than changes");
-  DOAGENT_TRY(FlipPresence(row, key_set.series, snapshot.sections));
+  DOAGENT_TRY(FlipPresence(row, key.layout->series, snapshot.sections));
   // What is absent has no value, whatever its key had.
   for (auto& section : snapshot.sections) {
     for (std::size_t i = 0; i < section.values.size(); ++i) {

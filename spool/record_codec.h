@@ -5,9 +5,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "spool/ids.h"
+#include "spool/layout_finder.h"
 #include "spool/model.h"
 #include "spool/object_codec.h"
 #include "spool/result.h"
@@ -21,8 +23,8 @@ struct EncodedRow {
   std::vector<StoredObject> objects;
 };
 
-// Encodes consecutive snapshots. A new key is made for every collector after key_interval rows, and
-// for one alone when its schema changes. Not thread-safe.
+// Encodes consecutive snapshots. A new key is made after key_interval rows, and when a schema or
+// the boot id changes. Not thread-safe.
 class RowEncoder {
  public:
   RowEncoder(Incarnation incarnation, int key_interval);
@@ -35,30 +37,28 @@ class RowEncoder {
   void Commit();
 
  private:
-  struct Key {
-    KeyValues values;
-    ObjectId schema_id;
-    ObjectId id;
-  };
-  struct State {
-    ObjectId id;
-    BootId boot_id;
-    std::int64_t clock_offset_ns = 0;
-    std::vector<std::shared_ptr<const Key>> keys;
+  // What the rows being written stand against.
+  struct Run {
+    KeyPtr key;
+    ObjectId key_id;
     int rows = 0;
+    std::vector<std::uint16_t> changes;  // of each series: in how many of the rows it differed
   };
 
-  bool KeyFits(const State& state, const Snapshot& snapshot, std::size_t section) const;
-  void MakeKeys(const Snapshot& snapshot, bool all, std::vector<StoredObject>& objects);
+  bool NeedsKey(const Snapshot& snapshot, const Layout& layout) const;
+  void MakeKey(const Snapshot& snapshot, const LayoutFinder::Found& found,
+               std::vector<StoredObject>& objects);
 
   Incarnation incarnation_;
   int key_interval_;
-  State state_;
-  State next_;
+  LayoutFinder layouts_;
+  Run run_;
+  std::optional<Run> next_run_;         // begins with the row of the last Encode
+  std::vector<std::uint32_t> changed_;  // the series that differ in that row
 };
 
-// REQUIRES that the record names this key set.
-Result<Snapshot> DecodeRow(const StoredRecord& record, const KeySet& key_set);
+// REQUIRES that the record names this key.
+Result<Snapshot> DecodeRow(const StoredRecord& record, const Key& key);
 
 StoredRecord EncodeEvent(const Event& event, Incarnation incarnation, Sequence sequence);
 

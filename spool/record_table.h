@@ -19,12 +19,16 @@ class RecordWriter {
 
   // REQUIRES a write transaction, and no record at (origin, sequence).
   Result<void> Insert(OriginNumber origin, const StoredRecord& record,
-                      std::optional<std::int64_t> key_set_number);
+                      std::optional<std::int64_t> key_number);
+  // REQUIRES a write transaction.
+  Result<void> Remove(OriginNumber origin, Sequence sequence);
 
  private:
-  explicit RecordWriter(Statement insert) : insert_(std::move(insert)) {}
+  RecordWriter(Statement insert, Statement remove)
+      : insert_(std::move(insert)), remove_(std::move(remove)) {}
 
   Statement insert_;
+  Statement remove_;
 };
 
 // How much one read may bring.

@@ -65,8 +65,10 @@ Result<void> Spool::Impl::Begin(const SpoolOptions& options) {
   encoder_.emplace(incarnation_, key_interval_);
   current_ = opening.current;
   DOAGENT_ASSIGN(states_, LoadStates(writer_->database()));
+  DOAGENT_ASSIGN(maintenance_, Maintenance::Prepare(*writer_, options.seal));
+  for (const auto& [number, state] : states_) maintenance_->Look(number);
   DOAGENT_ASSIGN(read_database_, OpenForReading(path_));
-  DOAGENT_ASSIGN(records_, RecordReader::Prepare(*read_database_));
+  DOAGENT_ASSIGN(runs_, RunReader::Prepare(*read_database_));
   DOAGENT_ASSIGN(objects_, ObjectTable::Prepare(*read_database_));
   return {};
 }
@@ -120,6 +122,9 @@ Result<Sequence> Spool::Append(const Snapshot& snapshot) {
 Result<Sequence> Spool::Append(const Event& event) {
   return impl_->Append(event);
 }
+Result<bool> Spool::Maintain(WallTime now) {
+  return impl_->Maintain(now);
+}
 Result<std::vector<Claim>> Spool::Claims() {
   return impl_->Claims();
 }
@@ -144,9 +149,9 @@ Result<void> Spool::Unacknowledge(const SpoolId& spool_id, const ReceiverId& rec
                                   const RangeSet& ranges) {
   return impl_->Unacknowledge(spool_id, receiver, ranges);
 }
-Result<void> Spool::Park(const SpoolId& spool_id, Sequence sequence, const std::string& reason,
-                         WallTime wall, MonoTime mono) {
-  return impl_->Park(spool_id, sequence, reason, wall, mono);
+Result<void> Spool::Park(const SpoolId& spool_id, const RangeSet& sequences,
+                         const std::string& reason, WallTime wall, MonoTime mono) {
+  return impl_->Park(spool_id, sequences, reason, wall, mono);
 }
 Result<SpoolId> Spool::StartNewEpoch(Sequence from, const std::string& reason, WallTime wall,
                                      MonoTime mono) {

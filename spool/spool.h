@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,12 @@
 
 namespace doagent::spool {
 
+// When rows become a sealed block.
+struct SealPolicy {
+  std::size_t snapshots = 360;              // a run of so many
+  Nanoseconds age = std::chrono::hours(1);  // or a shorter one whose first row is so old
+};
+
 struct SpoolOptions {
   std::filesystem::path path;
   Host host;  // of this machine: another identity than the stored one starts a new spool id
@@ -32,6 +39,7 @@ struct SpoolOptions {
   WallTime wall;                          // the time of the start event
   MonoTime mono;
   int key_interval = 60;  // rows until a new key, the snapshots that hang on one key object
+  SealPolicy seal;
 };
 
 // One opening for writing of one origin.
@@ -53,12 +61,14 @@ struct Claim {
   Sequence head = 0;                           // the highest sequence that there is
 };
 
-// Records of one origin, ascending, with the ids of the key sets they name. Sequences in `range`
-// without a record are holes: nothing is stored under them.
+// Records of one origin, as they are stored: rows and events, ascending; or a block, which comes
+// whole, with whatever of it is not pending.
 struct PendingRecords {
   SpoolId spool_id;
-  SequenceRange range;
   std::vector<StoredRecord> records;
+  std::optional<StoredBlock> block;
+
+  bool empty() const { return records.empty() && !block; }
 };
 
 struct ParkedRecord {
@@ -89,18 +99,22 @@ class Spool {
   // A stop event takes all acknowledgements with it.
   Result<Sequence> Append(const Event& event);
 
+  // One step of what keeps the spool small: seals a run of rows that is due. To be called after
+  // appends, when there is time; takes some milliseconds. True: there may be more to do at once.
+  Result<bool> Maintain(WallTime now);
+
   // --- Delivery; for the uploader's thread -------------------------------------------------------
 
   // The current origin comes first, then those with pending records, then those that were delivered
   // whole: a receiver that was restored from a backup may lack some of it again.
   Result<std::vector<Claim>> Claims();
 
-  // The lowest run of records of the origin that are neither delivered nor parked nor in `skip`,
-  // with payloads of up to bytes_max in all (one record at least, when there is one). Nothing
-  // pending: an empty vector.
+  // The lowest run of records of the origin that are neither delivered nor parked nor in `skip`:
+  // rows with payloads of up to bytes_max in all (one at least), or one block. Nothing pending:
+  // nothing in it.
   Result<PendingRecords> NextPending(const SpoolId& spool_id, const RangeSet& skip,
                                      std::size_t bytes_max);
-  // The records of a range, delivered or not.
+  // The first records of a range, delivered or not, as many as one run of rows or one block has.
   Result<PendingRecords> Read(const SpoolId& spool_id, SequenceRange range);
 
   // The objects with their dependencies, each once, what others name before what names it.
@@ -118,8 +132,9 @@ class Spool {
   Result<void> Unacknowledge(const SpoolId& spool_id, const ReceiverId& receiver,
                              const RangeSet& ranges);
 
-  // Sets a record aside: no longer pending, kept, listed with its reason; leaves a park event.
-  Result<void> Park(const SpoolId& spool_id, Sequence sequence, const std::string& reason,
+  // Sets records aside: no longer pending, kept, listed with their reason; leaves one park event.
+  // REQUIRES at least one sequence.
+  Result<void> Park(const SpoolId& spool_id, const RangeSet& sequences, const std::string& reason,
                     WallTime wall, MonoTime mono);
 
   // The current spool id's sequences from `from` on are another history's at the receiver: this

@@ -41,6 +41,11 @@ Sequence Spool::Impl::NextSequence() const {
   return std::max(current.head + 1, current.row.first_sequence);
 }
 
+OriginNumber Spool::Impl::CurrentNumber() const {
+  const std::lock_guard lock(state_mutex_);
+  return current_;
+}
+
 void Spool::Impl::AdvanceHead(Sequence head) {
   const std::lock_guard lock(state_mutex_);
   Current().head = head;
@@ -114,33 +119,29 @@ Result<void> Spool::Impl::Commit(bool acknowledgements_due,
 
 Result<void> Spool::Impl::PutObjectsAndInsert(OriginNumber origin, const StoredRecord& record,
                                               const std::vector<StoredObject>& objects) {
-  std::optional<std::int64_t> key_set;
+  std::optional<std::int64_t> key;
   if (record.kind == RecordKind::kRow) {
-    key_set = key_set_number_;
+    key = key_number_;
     if (!objects.empty()) {
-      DOAGENT_ASSIGN(key_set, writer_->PutObjects(objects));
+      DOAGENT_ASSIGN(key, writer_->PutObjects(objects));
     }
   }
-  DOAGENT_TRY(writer_->InsertRecord(origin, record, key_set));
+  DOAGENT_TRY(writer_->InsertRecord(origin, record, key));
   // Valid once the transaction is; an encoder that is not told of success offers the objects again.
-  if (key_set) key_set_number_ = key_set;
+  if (key) key_number_ = key;
   return {};
 }
 
 Result<Sequence> Spool::Impl::AppendRecord(const StoredRecord& record,
                                            const std::vector<StoredObject>& objects,
                                            bool acknowledgements_due) {
-  OriginNumber origin = 0;
-  {
-    const std::lock_guard lock(state_mutex_);
-    origin = current_;
-  }
-  const auto number_before = key_set_number_;
+  const OriginNumber origin = CurrentNumber();
+  const auto number_before = key_number_;
   auto committed = Commit(acknowledgements_due, [&]() -> Result<void> {
     return PutObjectsAndInsert(origin, record, objects);
   });
   if (!committed) {
-    key_set_number_ = number_before;
+    key_number_ = number_before;
     return Fail(std::move(committed).error());
   }
   AdvanceHead(record.sequence);
@@ -157,6 +158,7 @@ Result<Sequence> Spool::Impl::Append(const Snapshot& snapshot) {
     const bool due = ++appends_since_acknowledgements_ >= kAppendsPerAcknowledgement;
     DOAGENT_ASSIGN(sequence, AppendRecord(row.record, row.objects, due));
     encoder_->Commit();
+    maintenance_->NoteRow(CurrentNumber(), sequence, snapshot.wall);
     const std::lock_guard state_lock(state_mutex_);
     callback = on_append_;
   }
@@ -201,6 +203,9 @@ Result<SpoolId> Spool::Impl::StartNewEpoch(Sequence from, const std::string& rea
   DOAGENT_CHECK(!old_row.incarnations.empty());
   from = std::clamp(from, old_row.incarnations.back().first_sequence, head + 1);
 
+  DOAGENT_TRY(Commit(/*acknowledgements_due=*/false, [&]() -> Result<void> {
+    return maintenance_->sealer().SplitAt(old_row.number, from);
+  }));
   OriginRow new_row = old_row;
   new_row.number = 0;
   new_row.spool_id = RandomSpoolId(random_);
@@ -214,6 +219,8 @@ Result<SpoolId> Spool::Impl::StartNewEpoch(Sequence from, const std::string& rea
     return InsertEpoch(old_row, record, from, new_row);
   }));
 
+  maintenance_->Look(old_row.number);
+  maintenance_->Look(new_row.number);
   const std::lock_guard lock(state_mutex_);
   OriginState& old_state = Current();
   auto& starts = old_state.row.incarnations;

@@ -52,12 +52,9 @@ Result<PendingRecords> Spool::Impl::NextPending(const SpoolId& spool_id, const R
       range = busy.NextAbsent(state->row.first_sequence, state->head);
     }
     if (!range) return PendingRecords{spool_id, {}, {}};
-    DOAGENT_ASSIGN(auto records, records_->Read(number, range->first, range->last,
-                                                {bytes_max, ReadLimits().records_max}));
-    if (!records.empty()) {
-      const SequenceRange read{range->first, records.back().sequence};
-      return PendingRecords{spool_id, read, std::move(records)};
-    }
+    DOAGENT_ASSIGN(auto run, runs_->Next(number, range->first, range->last,
+                                         {bytes_max, ReadLimits().records_max}));
+    if (run) return PendingRecords{spool_id, std::move(run->records), std::move(run->block)};
     // Nothing is stored there, so nothing is pending either.
     const std::lock_guard lock(state_mutex_);
     if (OriginState* state = Find(spool_id)) state->delivery.AddHole(*range);
@@ -75,9 +72,9 @@ Result<PendingRecords> Spool::Impl::Read(const SpoolId& spool_id, SequenceRange 
     }
     number = state->row.number;
   }
-  PendingRecords pending{spool_id, range, {}};
-  DOAGENT_ASSIGN(pending.records, records_->Read(number, range.first, range.last, ReadLimits()));
-  return pending;
+  DOAGENT_ASSIGN(auto run, runs_->Next(number, range.first, range.last, ReadLimits()));
+  if (!run) return PendingRecords{spool_id, {}, {}};
+  return PendingRecords{spool_id, std::move(run->records), std::move(run->block)};
 }
 
 Result<std::vector<StoredObject>> Spool::Impl::Objects(const std::vector<ObjectId>& ids) {
@@ -135,7 +132,7 @@ Result<void> Spool::Impl::Unacknowledge(const SpoolId& spool_id, const ReceiverI
   });
 }
 
-Result<void> Spool::Impl::Park(const SpoolId& spool_id, Sequence sequence,
+Result<void> Spool::Impl::Park(const SpoolId& spool_id, const RangeSet& sequences,
                                const std::string& reason, WallTime wall, MonoTime mono) {
   const std::lock_guard write_lock(write_mutex_);
   OriginNumber number = 0;
@@ -155,19 +152,23 @@ Result<void> Spool::Impl::Park(const SpoolId& spool_id, Sequence sequence,
                     boot_id_,
                     reason,
                     number == current ? SpoolId() : spool_id,
-                    {{sequence, sequence}},
-                    1};
+                    sequences.ToVector(),
+                    sequences.count()};
   const StoredRecord record = EncodeEvent(event, incarnation_, NextSequence());
   DOAGENT_TRY(Commit(/*acknowledgements_due=*/false, [&]() -> Result<void> {
     DOAGENT_ASSIGN(Statement insert,
                    writer_->database().Prepare("INSERT OR REPLACE INTO parked"
                                                "(id, parked_unix_ms, reason) VALUES(?, ?, ?)"));
-    DOAGENT_TRY(insert.Bind(PackId(number, sequence), UnixMilliseconds(wall), reason).Run());
+    for (const auto& [first, last] : event.ranges) {
+      for (Sequence sequence = first; sequence <= last; ++sequence) {
+        DOAGENT_TRY(insert.Bind(PackId(number, sequence), UnixMilliseconds(wall), reason).Run());
+      }
+    }
     return writer_->InsertRecord(current, record, std::nullopt);
   }));
   AdvanceHead(record.sequence);
   const std::lock_guard lock(state_mutex_);
-  if (OriginState* state = Find(spool_id)) state->delivery.Park(sequence);
+  if (OriginState* state = Find(spool_id)) state->delivery.Park(sequences);
   return {};
 }
 

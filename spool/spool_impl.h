@@ -1,5 +1,6 @@
 // The Spool's state and how its threads share it. spool_append.cc has the writing,
-// spool_delivery.cc what the uploader asks for, spool.cc the opening and the facade.
+// spool_delivery.cc what the uploader asks for, spool_maintain.cc what keeps the file small,
+// spool.cc the opening and the facade.
 #pragma once
 
 #include <cstdint>
@@ -14,10 +15,12 @@
 
 #include "spool/delivery.h"
 #include "spool/lock_file.h"
+#include "spool/maintenance.h"
 #include "spool/object_table.h"
 #include "spool/origin_table.h"
 #include "spool/record_codec.h"
 #include "spool/record_table.h"
+#include "spool/run_reader.h"
 #include "spool/spool.h"
 #include "spool/writer.h"
 
@@ -46,6 +49,7 @@ class Spool::Impl {
 
   Result<Sequence> Append(const Snapshot& snapshot);
   Result<Sequence> Append(const Event& event);
+  Result<bool> Maintain(WallTime now);
   Result<std::vector<Claim>> Claims();
   Result<PendingRecords> NextPending(const SpoolId& spool_id, const RangeSet& skip,
                                      std::size_t bytes_max);
@@ -55,7 +59,7 @@ class Spool::Impl {
   RangeSet Acknowledged(const SpoolId& spool_id, const ReceiverId& receiver) const;
   Result<void> Unacknowledge(const SpoolId& spool_id, const ReceiverId& receiver,
                              const RangeSet& ranges);
-  Result<void> Park(const SpoolId& spool_id, Sequence sequence, const std::string& reason,
+  Result<void> Park(const SpoolId& spool_id, const RangeSet& sequences, const std::string& reason,
                     WallTime wall, MonoTime mono);
   Result<SpoolId> StartNewEpoch(Sequence from, const std::string& reason, WallTime wall,
                                 MonoTime mono);
@@ -69,6 +73,7 @@ class Spool::Impl {
   OriginState* Find(const SpoolId& spool_id);
   const OriginState* Find(const SpoolId& spool_id) const;
   Sequence NextSequence() const;
+  OriginNumber CurrentNumber() const;
   void PutParkedBack();
   Unwritten TakeUnwritten();
   void GiveBack(const Unwritten& unwritten);
@@ -83,6 +88,7 @@ class Spool::Impl {
   Result<void> InsertEpoch(const OriginRow& old_row, const StoredRecord& event, Sequence from,
                            OriginRow& new_row);
   void AdvanceHead(Sequence head);
+  std::vector<OriginExtent> Extents() const;
 
   const std::filesystem::path path_;
   const BootId boot_id_;
@@ -90,17 +96,18 @@ class Spool::Impl {
   const std::function<std::uint64_t()> random_;
   LockFile lock_;
 
-  std::mutex write_mutex_;  // guards the next six
+  std::mutex write_mutex_;  // guards what follows, up to the next one
   std::unique_ptr<Writer> writer_;
   std::optional<RowEncoder> encoder_;
-  std::optional<std::int64_t> key_set_number_;  // of the rows being written
+  std::optional<std::int64_t> key_number_;  // of the rows being written
   Incarnation incarnation_ = 0;
   int appends_since_acknowledgements_ = 0;
   std::int64_t seen_data_version_ = 0;
+  std::unique_ptr<Maintenance> maintenance_;
 
   std::mutex read_mutex_;  // guards the next three
   std::unique_ptr<Database> read_database_;
-  std::optional<RecordReader> records_;
+  std::optional<RunReader> runs_;
   std::optional<ObjectTable> objects_;
 
   mutable std::mutex state_mutex_;  // guards the rest

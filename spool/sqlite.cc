@@ -2,6 +2,8 @@
 
 #include <sqlite3.h>
 
+#include <algorithm>
+#include <array>
 #include <utility>
 
 #include "spool/check.h"
@@ -186,10 +188,43 @@ bool Database::InTransaction() const {
   return sqlite3_get_autocommit(handle_.get()) == 0;
 }
 
+Result<void> Database::ExtendLog(std::size_t bytes) {
+  DOAGENT_CHECK(InTransaction());
+  sqlite3_file* log = nullptr;
+  int code = sqlite3_file_control(handle_.get(), "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+  if (code != SQLITE_OK || log == nullptr || log->pMethods == nullptr) {
+    return FailWith(nullptr, path_, code == SQLITE_OK ? SQLITE_MISUSE : code);
+  }
+  sqlite3_int64 size = 0;
+  code = log->pMethods->xFileSize(log, &size);
+  // What is behind the last frame is no frame: its salts are not the log's. Page by page: of larger
+  // writes Linux keeps larger folios, and each commit would write a whole one of them.
+  static constexpr std::array<char, 4096> kZeros{};
+  while (code == SQLITE_OK && size < static_cast<sqlite3_int64>(bytes)) {
+    const auto left = bytes - static_cast<std::size_t>(size);
+    const auto count = static_cast<int>(std::min(left, kZeros.size()));
+    code = log->pMethods->xWrite(log, kZeros.data(), count, size);
+    size += count;
+  }
+  if (code == SQLITE_OK) code = log->pMethods->xSync(log, SQLITE_SYNC_NORMAL);
+  if (code != SQLITE_OK) return FailWith(nullptr, path_, code);
+  return {};
+}
+
+Result<void> Database::Run(Step step) {
+  static constexpr std::array<std::string_view, 3> kSql = {"BEGIN", "BEGIN IMMEDIATE", "COMMIT"};
+  const auto index = static_cast<std::size_t>(step);
+  if (!steps_[index]) {
+    DOAGENT_ASSIGN(steps_[index], Prepare(kSql[index]));
+  }
+  return steps_[index]->Run();
+}
+
 Result<Transaction> Transaction::Begin(Database& database, Kind kind) {
   // IMMEDIATE takes the write lock now: a transaction that reads first and writes later could find
   // itself on an old snapshot and fail.
-  DOAGENT_TRY(database.Execute(kind == Kind::kWrite ? "BEGIN IMMEDIATE" : "BEGIN"));
+  DOAGENT_TRY(database.Run(kind == Kind::kWrite ? Database::Step::kBeginWrite
+                                                : Database::Step::kBeginRead));
   return Transaction(database);
 }
 
@@ -203,12 +238,18 @@ Transaction::~Transaction() {
 
 Result<void> Transaction::Commit() {
   DOAGENT_CHECK(database_ != nullptr);
-  auto committed = database_->Execute("COMMIT");
+  auto committed = database_->Run(Database::Step::kCommit);
   if (!committed) {
     if (database_->InTransaction()) (void)database_->Execute("ROLLBACK");
   }
   database_ = nullptr;
   return committed;
+}
+
+Result<ReadScope> ReadScope::Begin(Database& database) {
+  if (database.InTransaction()) return ReadScope(std::nullopt);
+  DOAGENT_ASSIGN(Transaction own, Transaction::Begin(database, Transaction::Kind::kRead));
+  return ReadScope(std::move(own));
 }
 
 }  // namespace doagent::spool

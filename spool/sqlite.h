@@ -3,6 +3,7 @@
 // at a time.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -100,6 +101,10 @@ class Database {
   std::int64_t Changes() const;
   std::int64_t LastInsertId() const;
   bool InTransaction() const;
+  // Gives the write-ahead log at least this size at once, in blocks that are really written:
+  // syncing a log that grows means syncing the file system's own journal too, which doubles what a
+  // commit takes. REQUIRES a write transaction, so that nobody else writes to it.
+  Result<void> ExtendLog(std::size_t bytes);
   const std::string& path() const { return path_; }
 
  private:
@@ -108,8 +113,14 @@ class Database {
   struct Close {
     void operator()(sqlite3* handle) const;
   };
+  friend class Transaction;
+  enum class Step : std::uint8_t { kBeginRead, kBeginWrite, kCommit };
+  // Prepared once: a transaction a tick is most of what a spool does.
+  Result<void> Run(Step step);
+
   std::string path_;
   std::unique_ptr<sqlite3, Close> handle_;
+  std::array<std::optional<Statement>, 3> steps_;  // after handle_: they are its statements
 };
 
 // Rolls back unless committed. A failed Commit leaves the transaction rolled back.
@@ -128,6 +139,21 @@ class Transaction {
   explicit Transaction(Database& database) : database_(&database) {}
 
   Database* database_;  // null: over
+};
+
+// A view of the database that does not change while it lasts: a read transaction, or the
+// transaction that is open already. Keep it short: the log cannot be reset meanwhile.
+class ReadScope {
+ public:
+  static Result<ReadScope> Begin(Database& database);
+  ReadScope(ReadScope&&) noexcept = default;
+  ReadScope& operator=(ReadScope&&) = delete;
+  ~ReadScope() = default;
+
+ private:
+  explicit ReadScope(std::optional<Transaction> own) : own_(std::move(own)) {}
+
+  std::optional<Transaction> own_;  // its destructor ends it
 };
 
 }  // namespace doagent::spool

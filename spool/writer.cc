@@ -18,11 +18,13 @@ bool MeansLoss(EventKind kind) {
 }  // namespace
 
 Writer::Writer(std::unique_ptr<Database> database, ObjectTable objects, ObjectWriter object_writer,
-               RecordWriter records, Statement add_to_ledger, Statement data_version)
+               RecordWriter records, BlockWriter blocks, Statement add_to_ledger,
+               Statement data_version)
     : database_(std::move(database)),
       objects_(std::move(objects)),
       object_writer_(std::move(object_writer)),
       records_(std::move(records)),
+      blocks_(std::move(blocks)),
       add_to_ledger_(std::move(add_to_ledger)),
       data_version_(std::move(data_version)) {}
 
@@ -31,14 +33,15 @@ Result<std::unique_ptr<Writer>> Writer::Open(const std::filesystem::path& path, 
   DOAGENT_ASSIGN(ObjectTable objects, ObjectTable::Prepare(*database));
   DOAGENT_ASSIGN(ObjectWriter object_writer, ObjectWriter::Prepare(*database));
   DOAGENT_ASSIGN(RecordWriter records, RecordWriter::Prepare(*database));
+  DOAGENT_ASSIGN(BlockWriter blocks, BlockWriter::Prepare(*database));
   DOAGENT_ASSIGN(
       Statement add_to_ledger,
       database->Prepare("INSERT INTO ledger(origin, kind, records) VALUES(?1, ?2, ?3) "
                         "ON CONFLICT DO UPDATE SET records = min(records + ?3, 1 << 62)"));
   DOAGENT_ASSIGN(Statement data_version, database->Prepare("PRAGMA data_version"));
-  return std::unique_ptr<Writer>(new Writer(std::move(database), std::move(objects),
-                                            std::move(object_writer), std::move(records),
-                                            std::move(add_to_ledger), std::move(data_version)));
+  return std::unique_ptr<Writer>(new Writer(
+      std::move(database), std::move(objects), std::move(object_writer), std::move(records),
+      std::move(blocks), std::move(add_to_ledger), std::move(data_version)));
 }
 
 Result<std::int64_t> Writer::PutObjects(const std::vector<StoredObject>& objects) {
@@ -56,8 +59,8 @@ Result<std::int64_t> Writer::PutObjects(const std::vector<StoredObject>& objects
 }
 
 Result<void> Writer::InsertRecord(OriginNumber origin, const StoredRecord& record,
-                                  std::optional<std::int64_t> key_set) {
-  DOAGENT_TRY(records_.Insert(origin, record, key_set));
+                                  std::optional<std::int64_t> key) {
+  DOAGENT_TRY(records_.Insert(origin, record, key));
   if (record.kind == RecordKind::kEvent) return AddToLedger(origin, record);
   return {};
 }

@@ -8,6 +8,7 @@
 #include <memory>
 #include <vector>
 
+#include "spool/block_table.h"
 #include "spool/ids.h"
 #include "spool/layout.h"
 #include "spool/object_table.h"
@@ -25,21 +26,23 @@ class Writer {
 
   Database& database() { return *database_; }
   ObjectTable& objects() { return objects_; }
+  RecordWriter& records() { return records_; }
+  BlockWriter& blocks() { return blocks_; }
   Result<Transaction> Begin() { return Transaction::Begin(*database_, Transaction::Kind::kWrite); }
 
   // The numbers of the objects, put where they are new; the last one's is returned.
   Result<std::int64_t> PutObjects(const std::vector<StoredObject>& objects);
 
-  // key_set: the number of the record's key set; nothing for events.
+  // key: the number of the record's key; nothing for events.
   Result<void> InsertRecord(OriginNumber origin, const StoredRecord& record,
-                            std::optional<std::int64_t> key_set);
+                            std::optional<std::int64_t> key);
 
   // A number that changes when another connection has changed the file: there may be requests.
   Result<std::int64_t> DataVersion();
 
  private:
   Writer(std::unique_ptr<Database> database, ObjectTable objects, ObjectWriter object_writer,
-         RecordWriter records, Statement add_to_ledger, Statement data_version);
+         RecordWriter records, BlockWriter blocks, Statement add_to_ledger, Statement data_version);
 
   // What of the event counts as lost goes into the totals, which outlive the event.
   Result<void> AddToLedger(OriginNumber origin, const StoredRecord& event);
@@ -48,6 +51,7 @@ class Writer {
   ObjectTable objects_;
   ObjectWriter object_writer_;
   RecordWriter records_;
+  BlockWriter blocks_;
   Statement add_to_ledger_;
   Statement data_version_;
 };

@@ -27,14 +27,17 @@ struct BuiltBatch {
   OutgoingBatch batch;
   std::size_t bytes = 0;  // records and objects
   std::vector<ObjectId> objects;
+  spool::RangeSet sequences;  // of its records
 };
 
 // Takes as many of the records, from the first on, as fit with their objects into bytes_max; one at
-// least, even when it does not fit. REQUIRES at least one record.
-// kPark: the records' objects are damaged, or a single record is beyond what the protocol carries.
-// Other errors are the spool's.
-Result<BuiltBatch> BuildBatch(spool::Spool& spool, const SpoolId& spool_id,
-                              std::vector<spool::StoredRecord> records, ObjectChoice choice,
-                              const SentObjects& sent, std::size_t bytes_max);
+// least, even when it does not fit. A block goes whole. REQUIRES something pending.
+// kPark: the records' objects are damaged, or a single record or block is beyond what the protocol
+// carries. Other errors are the spool's.
+Result<BuiltBatch> BuildBatch(spool::Spool& spool, spool::PendingRecords pending,
+                              ObjectChoice choice, const SentObjects& sent, std::size_t bytes_max);
+
+// The sequences of what is pending.
+spool::RangeSet SequencesOf(const spool::PendingRecords& pending);
 
 }  // namespace doagent::uploader

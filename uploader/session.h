@@ -109,14 +109,14 @@ class Session {
   Result<Progress> SendNext(MonoTime now, WallTime wall);
   Result<Progress> SendPending(MonoTime now);
   Result<Progress> Retry(RetryItem item, MonoTime now, WallTime wall);
-  Result<std::vector<spool::StoredRecord>> ReadAgain(const RetryItem& item);
-  Result<Progress> Split(const RetryItem& item, const std::vector<spool::StoredRecord>& records,
-                         WallTime wall, MonoTime now);
-  Result<void> Park(const SpoolId& spool_id, Sequence sequence, const std::string& reason,
-                    WallTime wall, MonoTime now);
+  Result<spool::PendingRecords> ReadAgain(const RetryItem& item);
+  Result<Progress> Split(const RetryItem& item, const spool::PendingRecords& records, WallTime wall,
+                         MonoTime now);
+  Result<void> Park(const SpoolId& spool_id, const spool::RangeSet& sequences,
+                    const std::string& reason, WallTime wall, MonoTime now);
   // `item` says how, `records` what. Records that do not fit are left to the caller's next turn.
-  Result<Progress> Send(const RetryItem& item, ObjectChoice objects,
-                        std::vector<spool::StoredRecord> records, MonoTime now);
+  Result<Progress> Send(const RetryItem& item, ObjectChoice objects, spool::PendingRecords records,
+                        MonoTime now);
 
   spool::Spool& spool_;
   Transport& transport_;

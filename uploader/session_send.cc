@@ -14,15 +14,6 @@ namespace {
 // acknowledgement has just freed.
 constexpr std::size_t kRoomShare = 4;
 
-spool::RangeSet SequencesOf(const std::vector<spool::StoredRecord>& records, std::size_t begin,
-                            std::size_t end) {
-  spool::RangeSet sequences;
-  for (std::size_t i = begin; i < end; ++i) {
-    sequences.Add({records[i].sequence, records[i].sequence});
-  }
-  return sequences;
-}
-
 }  // namespace
 
 std::size_t Session::BatchLimit() const {
@@ -60,13 +51,13 @@ Result<Session::Progress> Session::SendPending(MonoTime now) {
     in_flight_.AddTo(spool_id, busy);
     retries_.AddTo(spool_id, busy);
     DOAGENT_ASSIGN(auto pending, spool_.NextPending(spool_id, busy, BatchLimit()));
-    if (pending.records.empty()) {
+    if (pending.empty()) {
       origin.drained_at = head;
       continue;
     }
     RetryItem first_try;
     first_try.spool_id = spool_id;
-    return Send(first_try, ObjectChoice::kUnsent, std::move(pending.records), now);
+    return Send(first_try, ObjectChoice::kUnsent, std::move(pending), now);
   }
   return Progress::kNothing;
 }
@@ -87,7 +78,7 @@ Result<Session::Progress> Session::Retry(RetryItem item, MonoTime now, WallTime 
   return progress;
 }
 
-Result<std::vector<spool::StoredRecord>> Session::ReadAgain(const RetryItem& item) {
+Result<spool::PendingRecords> Session::ReadAgain(const RetryItem& item) {
   DOAGENT_CHECK(!item.sequences.empty());
   DOAGENT_ASSIGN(auto read,
                  spool_.Read(item.spool_id, {item.sequences.first(), item.sequences.last()}));
@@ -95,42 +86,48 @@ Result<std::vector<spool::StoredRecord>> Session::ReadAgain(const RetryItem& ite
   std::erase_if(read.records, [&item](const spool::StoredRecord& record) {
     return !item.sequences.Contains(record.sequence);
   });
-  return std::move(read.records);
+  return read;
 }
 
 Result<Session::Progress> Session::Split(const RetryItem& item,
-                                         const std::vector<spool::StoredRecord>& records,
-                                         WallTime wall, MonoTime now) {
-  if (records.size() == 1) {
-    DOAGENT_TRY(Park(item.spool_id, records.front().sequence, item.reason, wall, now));
+                                         const spool::PendingRecords& records, WallTime wall,
+                                         MonoTime now) {
+  if (records.block || records.records.size() == 1) {
+    // Of a block, some may have been delivered before it was sealed.
+    spool::RangeSet refused = Intersection(SequencesOf(records), item.sequences);
+    for (const auto& range : spool_.Acknowledged(item.spool_id, receiver_).ToVector()) {
+      refused.Remove(range);
+    }
+    if (!refused.empty()) DOAGENT_TRY(Park(item.spool_id, refused, item.reason, wall, now));
     return Progress::kDone;
   }
   RetryItem half = item;
   half.split = false;
-  const std::size_t middle = records.size() / 2;
-  half.sequences = SequencesOf(records, middle, records.size());
+  const auto middle =
+      records.records.begin() + static_cast<std::ptrdiff_t>(records.records.size() / 2);
+  half.sequences = spool::SequencesOf({middle, records.records.end()});
   retries_.PushNext(half);
-  half.sequences = SequencesOf(records, 0, middle);
+  half.sequences = spool::SequencesOf({records.records.begin(), middle});
   retries_.PushNext(std::move(half));
   return Progress::kDone;
 }
 
-Result<void> Session::Park(const SpoolId& spool_id, Sequence sequence, const std::string& reason,
-                           WallTime wall, MonoTime now) {
-  DOAGENT_TRY(spool_.Park(spool_id, sequence, reason, wall, now));
-  ++counters_.records_parked;
+Result<void> Session::Park(const SpoolId& spool_id, const spool::RangeSet& sequences,
+                           const std::string& reason, WallTime wall, MonoTime now) {
+  DOAGENT_TRY(spool_.Park(spool_id, sequences, reason, wall, now));
+  counters_.records_parked += sequences.count();
   ++parks_without_ack_;
-  if (!first_parked_) first_parked_ = {spool_id, sequence, wall, reason};
+  if (!first_parked_) first_parked_ = {spool_id, sequences.first(), wall, reason};
   return {};
 }
 
 Result<Session::Progress> Session::Send(const RetryItem& item, ObjectChoice objects,
-                                        std::vector<spool::StoredRecord> records, MonoTime now) {
+                                        spool::PendingRecords records, MonoTime now) {
   const std::size_t room =
       in_flight_.bytes() < WindowLimit() ? WindowLimit() - in_flight_.bytes() : 0;
-  auto sequences = SequencesOf(records, 0, records.size());
-  auto built = BuildBatch(spool_, item.spool_id, std::move(records), objects, sent_objects_,
-                          std::min(BatchLimit(), room));
+  auto sequences = SequencesOf(records);
+  auto built =
+      BuildBatch(spool_, std::move(records), objects, sent_objects_, std::min(BatchLimit(), room));
   if (!built.has_value()) {
     if (built.error().code != ErrorCode::kPark) return Fail(std::move(built).error());
     // Cannot be sent as it is: like a refusal for good, by ourselves.
@@ -144,14 +141,14 @@ Result<Session::Progress> Session::Send(const RetryItem& item, ObjectChoice obje
   if (!in_flight_.empty() && built->bytes > room) return Progress::kBlocked;
 
   SentBatch sent{.spool_id = item.spool_id,
-                 .sequences = SequencesOf(built->batch.records, 0, built->batch.records.size()),
+                 .sequences = std::move(built->sequences),
                  .bytes = built->bytes,
                  .sent_at = now,
                  .objects = std::move(built->objects),
                  .history = item.history};
   ++counters_.batches_sent;
   counters_.bytes_sent += built->bytes;
-  counters_.records_sent += built->batch.records.size();
+  counters_.records_sent += sent.sequences.count();
   sent_objects_.Add(sent.objects);
   if (in_flight_.empty()) last_progress_ = now;
   in_flight_.Add(std::move(sent));

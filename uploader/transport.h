@@ -84,6 +84,7 @@ struct OutgoingBatch {
   SpoolId spool_id;
   std::vector<spool::StoredObject> objects;  // not yet sent in this session
   std::vector<spool::StoredRecord> records;
+  std::vector<spool::StoredBlock> blocks;
 };
 
 class Transport {

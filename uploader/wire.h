@@ -21,7 +21,7 @@
 
 namespace doagent::uploader {
 
-inline constexpr std::uint32_t kProtocolVersion = 1;
+inline constexpr std::uint32_t kProtocolVersion = 2;
 inline constexpr char kStreamMethod[] = "/doagent.v1.Ingest/Stream";
 // Trailing metadata of a stream that ends: come back after so many milliseconds (decimal).
 inline constexpr char kRetryAfterKey[] = "doagent-retry-after-ms";
@@ -33,8 +33,9 @@ inline constexpr std::size_t kBatchBytesMax = 3'500'000;
 inline constexpr std::size_t kClaimsMax = 1024;        // in a Hello
 inline constexpr std::size_t kIncarnationsMax = 1024;  // in a claim
 inline constexpr std::size_t kHelloIncarnationsMax = 65'536;
-inline constexpr std::size_t kBatchRecordsMax = 65'536;   // more do not fit into kBatchBytesMax
-inline constexpr std::size_t kBatchObjectsMax = 8192;     // and as many key sets
+inline constexpr std::size_t kBatchRecordsMax = 65'536;  // more do not fit into kBatchBytesMax
+inline constexpr std::size_t kBatchBlocksMax = 1024;
+inline constexpr std::size_t kBatchObjectsMax = 8192;     // and as many keys
 inline constexpr std::size_t kMessageRangesMax = 16'384;  // in a message from the receiver
 inline constexpr std::size_t kTextBytesMax = 256;         // a name, a version
 inline constexpr std::size_t kDetailBytesMax = 1024;      // a reason in words

@@ -8,9 +8,10 @@ namespace doagent::uploader {
 
 namespace {
 
-// Records, objects and key sets of a full batch, which are more than a Hello's claims and
-// incarnations.
-constexpr std::size_t kFieldsMax = kBatchRecordsMax + 2 * kBatchObjectsMax + 16;
+// Records, objects, keys and blocks of a full batch, which are more than a Hello's claims and
+// incarnations; and what the blocks have, one layout each being usual.
+constexpr std::size_t kFieldsMax =
+    kBatchRecordsMax + 2 * kBatchObjectsMax + 10 * kBatchBlocksMax + 16;
 static_assert(kFieldsMax >= kHelloIncarnationsMax + 8 * kClaimsMax);
 
 }  // namespace
@@ -23,7 +24,7 @@ Result<ClientMessage> DecodeClientMessage(std::string_view bytes) {
   DOAGENT_TRY(CheckFieldCount(
       bytes,
       {{v1::ClientMessage::kHelloFieldNumber, {{v1::Hello::kSpoolsFieldNumber, {}}}},
-       {v1::ClientMessage::kBatchFieldNumber, {}}},
+       {v1::ClientMessage::kBatchFieldNumber, {{v1::Batch::kBlocksFieldNumber, {}}}}},
       kFieldsMax));
   v1::ClientMessage message;
   if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include "doagent/v1/storage.pb.h"
 #include "spool/object_codec.h"
 #include "spool/record_codec.h"
 #include "tests/support/object_set.h"
@@ -23,8 +24,8 @@ using ::testing::SizeIs;
 
 Result<Snapshot> Decode(const StoredRecord& record, const test::ObjectSet& objects) {
   DOAGENT_TRY(VerifyChecksum(record));
-  DOAGENT_ASSIGN(const KeySet key_set, objects.FindKeySet(record.key_set));
-  return DecodeRow(record, key_set);
+  DOAGENT_ASSIGN(const Key key, objects.FindKey(record.key));
+  return DecodeRow(record, key);
 }
 
 // Any 64 bits, with a liking for the ends of every range.
@@ -84,15 +85,31 @@ RC_GTEST_PROP(RowCodecTest, AnyRunOfSnapshotsComesBack, ()) {
   }
 }
 
-TEST(RowCodecTest, OnlyTheCollectorThatChangedGetsANewKey) {
+TEST(RowCodecTest, OnlyTheSchemaThatChangedIsStoredAgain) {
   RowEncoder encoder(1, 60);
   Snapshot snapshot = MakeSnapshot(1);
-  EXPECT_THAT(encoder.Encode(snapshot, 1).objects, SizeIs(5));  // two schemas, two keys, the set
+  EXPECT_THAT(encoder.Encode(snapshot, 1).objects, SizeIs(4));  // two schemas, their layout, a key
   encoder.Commit();
   EXPECT_THAT(encoder.Encode(snapshot, 2).objects, SizeIs(0));
   encoder.Commit();
   snapshot.sections[1] = test::MakeSection(MakeSchema("second", 4), 1);
-  EXPECT_THAT(encoder.Encode(snapshot, 3).objects, SizeIs(3));  // one schema, one key, the set
+  EXPECT_THAT(encoder.Encode(snapshot, 3).objects, SizeIs(3));  // one schema, the layout, a key
+}
+
+TEST(RowCodecTest, ANewKeyExpectsWhatChangedInMostRows) {
+  RowEncoder encoder(1, 4);
+  for (std::uint64_t tick = 1; tick <= 4; ++tick) {
+    encoder.Encode(MakeSnapshot(tick), tick);
+    encoder.Commit();
+  }
+  const EncodedRow row = encoder.Encode(MakeSnapshot(5), 5);
+  test::ObjectSet objects;
+  objects.Add(row.objects);
+  ASSERT_THAT(row.objects, SizeIs(1));  // the key alone
+  v1::Key key;
+  ASSERT_TRUE(key.ParseFromString(*OpenObject(row.objects[0])));
+  // The gauges of both collectors jump about, the counters grow, the doubles too; the infos do not.
+  EXPECT_EQ(key.expected(), std::string("\x7f\x1f", 2));
 }
 
 TEST(EventCodecTest, AnyReasonComesBackAsText) {
@@ -120,7 +137,7 @@ TEST(ObjectCodecTest, ASchemaOfNothingButLabelsIsRefusedBeforeItIsParsed) {
   EXPECT_THAT(schema.error().Message(), HasSubstr("too many fields"));
 }
 
-TEST(RowCodecTest, AnotherBootIdMakesANewKeySet) {
+TEST(RowCodecTest, AnotherBootIdMakesANewKey) {
   RowEncoder encoder(1, 60);
   Snapshot snapshot = MakeSnapshot(1);
   encoder.Encode(snapshot, 1);
@@ -147,12 +164,12 @@ RC_GTEST_PROP(RowCodecTest, AnyPayloadIsDecodedOrRefused, (const std::string& by
   const EncodedRow row = encoder.Encode(MakeSnapshot(1), 1);
   test::ObjectSet objects;
   objects.Add(row.objects);
-  const auto key_set = objects.FindKeySet(row.record.key_set);
-  RC_ASSERT(key_set.has_value());
+  const auto key = objects.FindKey(row.record.key);
+  RC_ASSERT(key.has_value());
   StoredRecord record = row.record;
   record.encoding = *rc::gen::element(Encoding::kPlain, Encoding::kZstd);
   record.payload = bytes;
-  const auto decoded = DecodeRow(record, *key_set);
+  const auto decoded = DecodeRow(record, *key);
   if (decoded) RC_ASSERT(decoded->sections.size() == 2U);
 }
 

@@ -26,6 +26,7 @@ using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
 const Principal kAlice{"alice", false};
+const WallTime kNow(std::chrono::seconds(1'700'000'000));
 
 class InboxTest : public ::testing::Test {
  protected:
@@ -48,17 +49,17 @@ class InboxTest : public ::testing::Test {
   // All that the agent has of its current origin, as one batch with all objects.
   static IncomingBatch EverythingOf(Spool& spool) {
     const auto records = spool.Read(spool.spool_id(), {1, spool.head()})->records;
-    IncomingBatch batch{spool.spool_id(), {}, records};
-    std::vector<ObjectId> key_sets;
+    IncomingBatch batch{spool.spool_id(), {}, records, {}};
+    std::vector<ObjectId> keys;
     for (const auto& record : records) {
-      if (record.kind == RecordKind::kRow) key_sets.push_back(record.key_set);
+      if (record.kind == RecordKind::kRow) keys.push_back(record.key);
     }
-    batch.objects = *spool.Objects(key_sets);
+    batch.objects = *spool.Objects(keys);
     return batch;
   }
 
   BatchOutcome Store(const IncomingBatch& batch) {
-    auto outcomes = inbox_->Store({batch});
+    auto outcomes = inbox_->Store({batch}, kNow);
     EXPECT_TRUE(outcomes) << outcomes.error().Message();
     return outcomes->front();
   }
@@ -121,7 +122,7 @@ TEST_F(InboxTest, TellsWhatIsMissing) {
   EXPECT_EQ(Status().origins.front().missing, (std::vector<SequenceRange>{{2, 2}}));
 }
 
-TEST_F(InboxTest, AMissingKeySetIsAskedFor) {
+TEST_F(InboxTest, AMissingKeyIsAskedFor) {
   const auto agent = OpenAgent();
   ASSERT_TRUE(agent->Append(MakeSnapshot(1)));
   Register(*agent);
@@ -131,13 +132,15 @@ TEST_F(InboxTest, AMissingKeySetIsAskedFor) {
   EXPECT_EQ(outcome.stored, RangeSet({{1, 1}}));  // the event needs none
   ASSERT_THAT(outcome.refused, SizeIs(1));
   EXPECT_EQ(outcome.refused[0].refusal, Refusal::kMissingObject);
-  EXPECT_EQ(outcome.refused[0].missing_objects.front(), batch.records[1].key_set);
-  // The set alone, without its keys, is not enough either.
-  batch.objects = {objects.back()};
-  outcome = Store(batch);
-  ASSERT_THAT(outcome.refused, SizeIs(1));
-  EXPECT_EQ(outcome.refused[0].refusal, Refusal::kMissingObject);
-  EXPECT_THAT(outcome.refused[0].missing_objects, SizeIs(2));
+  EXPECT_EQ(outcome.refused[0].missing_objects.front(), batch.records[1].key);
+  // The key alone, without its layout, is not enough, nor is the layout without its two schemas.
+  for (const std::size_t missing : {1, 2}) {
+    batch.objects = {objects[objects.size() - missing]};
+    outcome = Store(batch);
+    ASSERT_THAT(outcome.refused, SizeIs(1));
+    EXPECT_EQ(outcome.refused[0].refusal, Refusal::kMissingObject);
+    EXPECT_THAT(outcome.refused[0].missing_objects, SizeIs(missing));
+  }
   batch.objects = objects;
   EXPECT_EQ(Store(batch).stored, RangeSet({{1, 2}}));
 }
@@ -171,7 +174,7 @@ TEST_F(InboxTest, WhatAnotherReceiverHasIsNotMissingHere) {
 TEST_F(InboxTest, OneBatchBringsOnlySoManyOpenings) {
   const auto agent = OpenAgent();
   Register(*agent);
-  IncomingBatch batch{agent->spool_id(), {}, {}};
+  IncomingBatch batch{agent->spool_id(), {}, {}, {}};
   const Event event{EventKind::kStart, {}, {}, test::TestBootId(), "", {}, {}, 0};
   for (Sequence sequence = 1; sequence <= 1500; ++sequence) {
     batch.records.push_back(EncodeEvent(event, sequence + 100, sequence));
@@ -215,7 +218,7 @@ TEST_F(InboxTest, ABadBatchHarmsNoOther) {
   Register(*other);
   IncomingBatch bad = EverythingOf(*agent);
   bad.objects[0].payload = "garbage";
-  const auto outcomes = inbox_->Store({bad, EverythingOf(*other)});
+  const auto outcomes = inbox_->Store({bad, EverythingOf(*other)}, kNow);
   ASSERT_TRUE(outcomes) << outcomes.error().Message();
   EXPECT_TRUE((*outcomes)[0].stored.empty());
   EXPECT_THAT((*outcomes)[0].refused, SizeIs(1));

@@ -215,7 +215,7 @@ TEST(SpoolTest, AParkedRecordIsSetAsideListedAndPutBack) {
   const auto spool = MustOpen(TestSpoolOptions(path));
   const Snapshot now = MakeSnapshot(1);
   ASSERT_TRUE(spool->Append(now));
-  ASSERT_TRUE(spool->Park(spool->spool_id(), 2, "too odd", now.wall, now.mono));
+  ASSERT_TRUE(spool->Park(spool->spool_id(), RangeSet({{2, 2}}), "too odd", now.wall, now.mono));
   EXPECT_THAT(Sequences(*spool->NextPending(spool->spool_id(), {}, kBytes)), ElementsAre(1));
   const auto parked = (*Reader::Open(path))->Parked();
   ASSERT_EQ(parked->size(), 1U);
@@ -287,7 +287,7 @@ TEST(SpoolTest, WithoutAnOwnerTheToolPutsBackItself) {
   {
     const auto spool = MustOpen(TestSpoolOptions(path));
     const Snapshot now = MakeSnapshot(1);
-    ASSERT_TRUE(spool->Park(spool->spool_id(), 1, "odd", now.wall, now.mono));
+    ASSERT_TRUE(spool->Park(spool->spool_id(), RangeSet({{1, 1}}), "odd", now.wall, now.mono));
   }
   const auto outcome = RequestRetryParked(path);
   ASSERT_TRUE(outcome) << outcome.error().Message();
@@ -381,12 +381,12 @@ TEST(SpoolTest, ObjectsComeWithWhatTheyName) {
   const auto spool = MustOpen(TestSpoolOptions(dir / "spool.db"));
   ASSERT_TRUE(spool->Append(MakeSnapshot(1)));
   const auto pending = *spool->NextPending(spool->spool_id(), {}, kBytes);
-  const auto objects = spool->Objects({pending.records[1].key_set});
+  const auto objects = spool->Objects({pending.records[1].key});
   ASSERT_TRUE(objects) << objects.error().Message();
   std::vector<ObjectKind> kinds;
   for (const auto& object : *objects) kinds.push_back(object.kind);
-  EXPECT_THAT(kinds, ElementsAre(ObjectKind::kSchema, ObjectKind::kKey, ObjectKind::kSchema,
-                                 ObjectKind::kKey, ObjectKind::kKeySet));
+  EXPECT_THAT(kinds, ElementsAre(ObjectKind::kSchema, ObjectKind::kSchema, ObjectKind::kLayout,
+                                 ObjectKind::kKey));
 }
 
 TEST(SpoolTest, TheCallbackComesAfterTheRecordIsThere) {

@@ -14,12 +14,6 @@ using uploader::Refused;
 using uploader::RefuseReason;
 using uploader::TransportEvent;
 
-spool::RangeSet SequencesOf(const std::vector<spool::StoredRecord>& records) {
-  spool::RangeSet sequences;
-  for (const auto& record : records) sequences.Add({record.sequence, record.sequence});
-  return sequences;
-}
-
 Incarnation IncarnationAt(const spool::Claim& claim, Sequence sequence) {
   Incarnation incarnation = 0;
   for (const auto& start : claim.incarnations) {
@@ -94,7 +88,7 @@ std::vector<ObjectId> FakeReceiver::Missing(const uploader::OutgoingBatch& batch
     there.insert(object.id);
   }
   for (const auto& record : batch.records) {
-    if (!record.key_set.IsZero()) need(record.key_set);
+    if (!record.key.IsZero()) need(record.key);
   }
   return missing;
 }
@@ -103,7 +97,7 @@ std::vector<TransportEvent> FakeReceiver::Store(uploader::OutgoingBatch batch) {
   ++batches;
   records_received += batch.records.size();
   objects_received += batch.objects.size();
-  const auto sequences = SequencesOf(batch.records);
+  const auto sequences = spool::SequencesOf(batch.records);
   if (refuse_for_now) {
     auto refused = Refuse(batch.spool_id, sequences, RefuseReason::kRetry, "busy");
     refused.retry_after = *refuse_for_now;

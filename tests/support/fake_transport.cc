@@ -15,6 +15,7 @@ namespace {
 std::size_t BytesOf(const OutgoingBatch& batch) {
   std::size_t bytes = 0;
   for (const auto& record : batch.records) bytes += record.bytes();
+  for (const auto& block : batch.blocks) bytes += block.bytes();
   for (const auto& object : batch.objects) bytes += object.payload.size();
   return bytes;
 }
@@ -43,7 +44,8 @@ void FakeTransport::Open(const std::vector<spool::Claim>& claims) {
 void FakeTransport::Send(OutgoingBatch batch) {
   if (!closed_.empty()) return;  // cut, and the uploader has not heard of it yet
   if (!session_ || !welcomed_) violations.emplace_back("Send without a session");
-  if (batch.records.empty()) violations.emplace_back("a batch without records");
+  if (batch.records.empty() && batch.blocks.empty())
+    violations.emplace_back("a batch without records");
   Unanswered sent{batch.spool_id, {}, BytesOf(batch)};
   for (const auto& record : batch.records) {
     if (!sent.sequences.empty() && record.sequence <= sent.sequences.last()) {
@@ -51,6 +53,7 @@ void FakeTransport::Send(OutgoingBatch batch) {
     }
     sent.sequences.Add({record.sequence, record.sequence});
   }
+  for (const auto& block : batch.blocks) sent.sequences.Add(spool::SequencesOf(block));
   std::size_t in_flight = sent.bytes;
   for (const auto& other : unanswered_) {
     in_flight += other.bytes;

@@ -14,8 +14,9 @@ class ObjectSet {
  public:
   void Add(const std::vector<spool::StoredObject>& objects);
 
-  // REQUIRES that the key set and all it names were added.
-  Result<spool::KeySet> FindKeySet(const ObjectId& id) const;
+  // REQUIRES that the object and all it names were added.
+  Result<spool::LayoutPtr> FindLayout(const ObjectId& id) const;
+  Result<spool::Key> FindKey(const ObjectId& id) const;
 
  private:
   std::map<ObjectId, spool::StoredObject> objects_;

@@ -19,6 +19,7 @@ UploadWorld::UploadWorld(Options options)
 void UploadWorld::Open() {
   auto spool_options = TestSpoolOptions(SpoolPath(), options_.seed * 1000 + ++opening_);
   spool_options.key_interval = options_.key_interval;
+  if (options_.seal_snapshots > 0) spool_options.seal.snapshots = options_.seal_snapshots;
   spool_options.wall = Wall();
   spool_options.mono = clock;
   auto opened = spool::Spool::Open(spool_options);
@@ -71,13 +72,22 @@ void UploadWorld::RestoreImage() {
 }
 
 Sequence UploadWorld::Append() {
+  // Snapshots of one instant are in no block together.
+  if (options_.seal_snapshots > 0) clock += std::chrono::milliseconds(1);
   auto snapshot = MakeSnapshot(++ticks_);
   snapshot.wall = Wall();
   snapshot.mono = clock;
   const auto sequence = spool->Append(snapshot);
   DOAGENT_CHECK(sequence.has_value());
   if (steps > 0) Step(std::nullopt);
+  while (options_.seal_snapshots > 0 && Seal()) continue;
   return *sequence;
+}
+
+bool UploadWorld::Seal() {
+  const auto more = spool->Maintain(Wall());
+  DOAGENT_CHECK(more.has_value());
+  return *more;
 }
 
 void UploadWorld::Append(int count) {

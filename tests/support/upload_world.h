@@ -25,6 +25,7 @@ class UploadWorld {
   struct Options {
     std::uint64_t seed = 1;
     int key_interval = 4;
+    std::size_t seal_snapshots = 0;      // rows become blocks of so many; 0: never
     uploader::UploaderOptions uploader;  // its random is the world's
     ReceiverEnd* receiver = nullptr;     // instead of the FakeReceiver
   };
@@ -54,7 +55,7 @@ class UploadWorld {
   // as it is, or set aside; the receiver may have nothing else of these spool ids. Empty: nothing.
   std::vector<std::string> Check();
   std::set<FakeReceiver::Name> Parked();
-  // All records of this spool, by spool id.
+  // All rows and events of this spool, by spool id.
   std::vector<std::pair<SpoolId, spool::StoredRecord>> Records();
 
   const uploader::UploaderStatus& status() const { return uploader->Status(); }
@@ -73,6 +74,7 @@ class UploadWorld {
 
  private:
   void Open();
+  bool Seal();
   void Step(std::optional<uploader::TransportEvent> event);
   WallTime Wall() const { return WallTime(std::chrono::seconds(1'700'000'000)) + (clock - start_); }
   std::filesystem::path SpoolPath() const { return folder_ / "spool.db"; }

@@ -95,7 +95,8 @@ TEST_F(DumpTest, SelectsByTime) {
 TEST_F(DumpTest, SelectsByState) {
   const ReceiverId receiver = *ReceiverId::FromHex("99999999999999999999999999999999");
   spool_->Acknowledge(spool_->spool_id(), receiver, spool::RangeSet({{1, 4}}));
-  ASSERT_TRUE(spool_->Park(spool_->spool_id(), 6, "odd", WallTime(), MonoTime()));
+  ASSERT_TRUE(
+      spool_->Park(spool_->spool_id(), spool::RangeSet({{6, 6}}), "odd", WallTime(), MonoTime()));
   spool::Event stop;
   stop.kind = spool::EventKind::kStop;
   ASSERT_TRUE(spool_->Append(stop));  // acknowledgements are written with it
@@ -289,13 +290,14 @@ TEST_F(DumpTest, ShowsTheHostsOfAReceiversSpool) {
   ASSERT_TRUE((*inbox)->Register({"p", false}, claims->front()));
   const auto pending = spool_->NextPending(spool_->spool_id(), {}, 1 << 20);
   ASSERT_TRUE(pending);
-  std::vector<ObjectId> key_sets;
+  std::vector<ObjectId> keys;
   for (const auto& record : pending->records) {
-    if (record.kind == spool::RecordKind::kRow) key_sets.push_back(record.key_set);
+    if (record.kind == spool::RecordKind::kRow) keys.push_back(record.key);
   }
-  const auto objects = spool_->Objects(key_sets);
+  const auto objects = spool_->Objects(keys);
   ASSERT_TRUE(objects);
-  const auto outcome = (*inbox)->Store({{spool_->spool_id(), *objects, pending->records}});
+  const auto outcome =
+      (*inbox)->Store({{spool_->spool_id(), *objects, pending->records, {}}}, WallTime());
   ASSERT_TRUE(outcome);
   ASSERT_TRUE(outcome->front().refused.empty());
 

@@ -87,7 +87,7 @@ class FakeStore {
           outcomes[i].refused.push_back({range, spool::Refusal::kPermanent, "poisonous", {}});
         } else if (record.payload == "orphan") {
           outcomes[i].refused.push_back(
-              {range, spool::Refusal::kMissingObject, "no key set", {TestObject()}});
+              {range, spool::Refusal::kMissingObject, "no key", {TestObject()}});
         } else {
           outcomes[i].stored.Add(range);
         }

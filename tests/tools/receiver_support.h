@@ -53,11 +53,11 @@ class TestAgent {
   uploader::OutgoingBatch Batch(Sequence first = 1, Sequence last = 0) {
     const auto read = spool_->Read(spool_id(), {first, last == 0 ? spool_->head() : last});
     EXPECT_TRUE(read) << read.error().Message();
-    std::vector<ObjectId> key_sets;
+    std::vector<ObjectId> keys;
     for (const auto& record : read->records) {
-      if (record.kind == spool::RecordKind::kRow) key_sets.push_back(record.key_set);
+      if (record.kind == spool::RecordKind::kRow) keys.push_back(record.key);
     }
-    return {spool_id(), *spool_->Objects(key_sets), read->records};
+    return {spool_id(), *spool_->Objects(keys), read->records, {}};
   }
 
   spool::RangeSet All() const { return spool::RangeSet({{1, spool_->head()}}); }

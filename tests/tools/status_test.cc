@@ -151,7 +151,8 @@ class StatusCommandTest : public ::testing::Test {
 TEST_F(StatusCommandTest, JsonOfALiveSpool) {
   const ReceiverId receiver = *ReceiverId::FromHex("99999999999999999999999999999999");
   spool_->Acknowledge(spool_->spool_id(), receiver, spool::RangeSet({{1, 3}}));
-  ASSERT_TRUE(spool_->Park(spool_->spool_id(), 4, "too odd", kNow, MonoTime()));
+  ASSERT_TRUE(
+      spool_->Park(spool_->spool_id(), spool::RangeSet({{4, 4}}), "too odd", kNow, MonoTime()));
   spool::Event stop;
   stop.kind = spool::EventKind::kStop;
   stop.wall = kNow;
@@ -220,7 +221,8 @@ TEST_F(StatusCommandTest, AWatchInJsonIsAnObjectALine) {
 
 TEST_F(StatusCommandTest, ParkedRecordsAreListedAndPutBack) {
   EXPECT_EQ(RunTool({"parked", "--spool", file_}).out, "no record is parked\n");
-  ASSERT_TRUE(spool_->Park(spool_->spool_id(), 3, "label\ntoo long", kNow, MonoTime()));
+  ASSERT_TRUE(spool_->Park(spool_->spool_id(), spool::RangeSet({{3, 3}}), "label\ntoo long", kNow,
+                           MonoTime()));
   EXPECT_EQ(RunTool({"parked", "--spool", file_}).out,
             "2023-11-14T23:13:20.000Z " + spool_->spool_id().Hex() + " #3 label\\x0atoo long\n");
   const auto json =
@@ -235,7 +237,8 @@ TEST_F(StatusCommandTest, ParkedRecordsAreListedAndPutBack) {
   ASSERT_TRUE(spool_->Append(test::MakeSnapshot(11)));
   EXPECT_EQ(RunTool({"parked", "--spool", file_}).out, "no record is parked\n");
 
-  ASSERT_TRUE(spool_->Park(spool_->spool_id(), 3, "again", kNow, MonoTime()));
+  ASSERT_TRUE(
+      spool_->Park(spool_->spool_id(), spool::RangeSet({{3, 3}}), "again", kNow, MonoTime()));
   spool_.reset();
   EXPECT_EQ(RunTool({"parked", "--spool", file_, "--retry"}).out,
             "1 record put back; the agent will offer them when it runs\n");

@@ -63,10 +63,12 @@ class InboxReceiver final : public ReceiverEnd {
   }
 
   std::vector<uploader::TransportEvent> Store(uploader::OutgoingBatch batch) override {
+    const WallTime now(std::chrono::seconds(1'700'000'000));
     if (spoil != nullptr) spoil(batch);
     const auto spool_id = batch.spool_id;
-    const auto outcomes =
-        inbox_->Store({{spool_id, std::move(batch.objects), std::move(batch.records)}});
+    const auto outcomes = inbox_->Store(
+        {{spool_id, std::move(batch.objects), std::move(batch.records), std::move(batch.blocks)}},
+        now);
     DOAGENT_CHECK(outcomes.has_value());
     std::vector<uploader::TransportEvent> answers;
     const auto& outcome = outcomes->front();
@@ -102,11 +104,13 @@ class InboxReceiver final : public ReceiverEnd {
 };
 
 struct InboxWorld {
-  InboxWorld() : world(WithReceiver(&receiver)) {}
+  explicit InboxWorld(std::size_t seal_snapshots = 0)
+      : world(WithReceiver(&receiver, seal_snapshots)) {}
 
-  static UploadWorld::Options WithReceiver(ReceiverEnd* end) {
+  static UploadWorld::Options WithReceiver(ReceiverEnd* end, std::size_t seal_snapshots) {
     UploadWorld::Options options;
     options.receiver = end;
+    options.seal_snapshots = seal_snapshots;
     return options;
   }
 
@@ -114,8 +118,11 @@ struct InboxWorld {
   UploadWorld world;
 };
 
-TEST(UploadToInbox, StoresEverythingOnceAcrossCutsAndRestarts) {
-  InboxWorld both;
+class UploadInStagesToInbox : public testing::TestWithParam<std::size_t> {};
+INSTANTIATE_TEST_SUITE_P(Seals, UploadInStagesToInbox, testing::Values(0, 3, 8, 50));
+
+TEST_P(UploadInStagesToInbox, StoresEverythingOnceAcrossCutsAndRestarts) {
+  InboxWorld both(GetParam());
   auto& world = both.world;
   for (int round = 0; round < 5; ++round) {
     world.Append(20);
@@ -160,8 +167,46 @@ TEST(UploadToInbox, ADamagedRecordIsSetAsideAlone) {
   EXPECT_EQ(world.Parked(), expected);
 }
 
-TEST(UploadToInbox, ARollbackContinuesUnderANewName) {
-  InboxWorld both;
+TEST(UploadToInbox, ADamagedBlockIsSetAsideWhole) {
+  InboxWorld both(8);
+  auto& world = both.world;
+  world.Append(30);
+  both.receiver.spoil = [](uploader::OutgoingBatch& batch) {
+    for (auto& block : batch.blocks) {
+      if (block.range.first == 10) block.payload.back() ^= 1;
+    }
+  };
+  ASSERT_TRUE(world.RunUntilDrained(minutes(10)));
+  std::set<FakeReceiver::Name> expected;
+  for (Sequence sequence = 10; sequence <= 17; ++sequence) {
+    expected.insert({world.spool->spool_id(), sequence});
+  }
+  EXPECT_EQ(world.Parked(), expected);
+  EXPECT_THAT(world.status().counters.records_parked, 8U);
+}
+
+TEST(UploadToInbox, ABlockIsSentWholeWhenPartOfItWasDelivered) {
+  InboxWorld both(8);
+  auto& world = both.world;
+  world.Append(5);
+  ASSERT_TRUE(world.RunUntilDrained(minutes(1)));
+  world.transport.reachable = false;
+  world.transport.Cut({CloseReason::kUnreachable, "cut", {}});
+  world.Append(20);
+  world.transport.reachable = true;
+  std::size_t blocks = 0;
+  both.receiver.spoil = [&blocks](uploader::OutgoingBatch& batch) {
+    blocks += batch.blocks.size();
+  };
+  ASSERT_TRUE(world.RunUntilDrained(minutes(10)));
+  EXPECT_EQ(blocks, 3U);
+  const auto origin = both.receiver.StatusOf(world.spool->spool_id());
+  EXPECT_EQ(origin.last_sequence, 26U);
+  EXPECT_THAT(origin.missing, IsEmpty());
+}
+
+TEST_P(UploadInStagesToInbox, ARollbackContinuesUnderANewName) {
+  InboxWorld both(GetParam());
   auto& world = both.world;
   world.Append(20);
   ASSERT_TRUE(world.RunUntilDrained(minutes(1)));

@@ -62,7 +62,7 @@ TEST(SpoolError, RecordsWhoseObjectsAreDamagedDoNotHoldUpOthers) {
           "UPDATE objects SET payload = x'00' WHERE number = (SELECT max(number) FROM objects)");
   Execute(world, "DELETE FROM object_copies");
   ASSERT_TRUE(world.RunUntilDrained(minutes(6)));
-  // key_interval 4: the last key set is that of the last four rows.
+  // key_interval 4: the last key is that of the last four rows.
   EXPECT_EQ(world.Parked().size(), 4U);
   EXPECT_THAT(world.Notices(), HasSubstr("is damaged, and so is its copy"));
   EXPECT_THAT(world.Check(), IsEmpty());

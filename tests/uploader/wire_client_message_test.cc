@@ -39,7 +39,7 @@ StoredRecord MakeRow(Sequence sequence) {
   record.time_unix_ns = -5;  // before 1970 is a time too
   record.kind = spool::RecordKind::kRow;
   record.encoding = spool::Encoding::kZstd;
-  record.key_set = MakeId<ObjectId>(50);
+  record.key = MakeId<ObjectId>(50);
   record.checksum = 0xFEDCBA9876543210;
   record.payload = "payload " + std::to_string(sequence);
   return record;
@@ -49,11 +49,11 @@ OutgoingBatch MakeBatch() {
   OutgoingBatch batch;
   batch.spool_id = MakeId<SpoolId>(1);
   batch.objects.push_back(
-      {MakeId<ObjectId>(50), spool::ObjectKind::kKeySet, spool::Encoding::kPlain, "key set"});
+      {MakeId<ObjectId>(50), spool::ObjectKind::kLayout, spool::Encoding::kPlain, "key"});
   batch.records = {MakeRow(90), MakeRow(92)};
   StoredRecord event = MakeRow(95);
   event.kind = spool::RecordKind::kEvent;
-  event.key_set = ObjectId();
+  event.key = ObjectId();
   batch.records.push_back(event);
   return batch;
 }
@@ -63,7 +63,7 @@ void ExpectSame(const StoredRecord& a, const StoredRecord& b) {
   EXPECT_EQ(a.time_unix_ns, b.time_unix_ns);
   EXPECT_EQ(a.kind, b.kind);
   EXPECT_EQ(a.encoding, b.encoding);
-  EXPECT_EQ(a.key_set, b.key_set);
+  EXPECT_EQ(a.key, b.key);
   EXPECT_EQ(a.checksum, b.checksum);
   EXPECT_EQ(a.payload, b.payload);
 }
@@ -233,24 +233,24 @@ TEST(WireBatch, RoundTrip) {
   EXPECT_EQ(batch.spool_id, sent.spool_id);
   ASSERT_EQ(batch.objects.size(), 1U);
   EXPECT_EQ(batch.objects[0].id, sent.objects[0].id);
-  EXPECT_EQ(batch.objects[0].kind, spool::ObjectKind::kKeySet);
+  EXPECT_EQ(batch.objects[0].kind, spool::ObjectKind::kLayout);
   EXPECT_EQ(batch.objects[0].encoding, spool::Encoding::kPlain);
-  EXPECT_EQ(batch.objects[0].payload, "key set");
+  EXPECT_EQ(batch.objects[0].payload, "key");
   ASSERT_EQ(batch.records.size(), sent.records.size());
   for (std::size_t i = 0; i < sent.records.size(); ++i) {
     ExpectSame(batch.records[i], sent.records[i]);
   }
 }
 
-TEST(WireBatch, NamesEachKeySetOnce) {
+TEST(WireBatch, NamesEachKeyOnce) {
   OutgoingBatch batch = MakeBatch();
   for (Sequence sequence = 100; sequence < 200; ++sequence) {
     batch.records.push_back(MakeRow(sequence));
-    batch.records.back().key_set = MakeId<ObjectId>(50 + sequence % 2);
+    batch.records.back().key = MakeId<ObjectId>(50 + sequence % 2);
   }
   v1::ClientMessage message;
   ASSERT_TRUE(message.ParseFromString(*EncodeBatch(std::move(batch))));
-  EXPECT_EQ(message.batch().key_sets_size(), 2);
+  EXPECT_EQ(message.batch().keys_size(), 2);
 }
 
 TEST(WireBatch, WhatNoReceiverTakesStaysAsItWas) {
@@ -280,7 +280,7 @@ TEST(WireBatch, RefusesToSendWhatIsTooLargeInAll) {
 }
 
 TEST(WireBatch, RefusesToSendNothingOrDisorder) {
-  EXPECT_FALSE(EncodeBatch(OutgoingBatch{MakeId<SpoolId>(1), {}, {}}));
+  EXPECT_FALSE(EncodeBatch(OutgoingBatch{MakeId<SpoolId>(1), {}, {}, {}}));
   OutgoingBatch batch = MakeBatch();
   std::swap(batch.records[0], batch.records[1]);
   EXPECT_FALSE(EncodeBatch(std::move(batch)));
@@ -351,9 +351,9 @@ INSTANTIATE_TEST_SUITE_P(
                  "object kind 4"},
         BadBatch{"ObjectEncoding", [](v1::Batch* b) { b->mutable_objects(0)->set_encoding(2); },
                  "encoding 2"},
-        BadBatch{"KeySetId", [](v1::Batch* b) { b->set_key_sets(0, "x"); }, "key set"},
-        BadBatch{"KeySetBeyond", [](v1::Batch* b) { b->mutable_records(0)->set_key_set(2); },
-                 "names key set 2 of 1"},
+        BadBatch{"KeyId", [](v1::Batch* b) { b->set_keys(0, "x"); }, "key"},
+        BadBatch{"KeyBeyond", [](v1::Batch* b) { b->mutable_records(0)->set_key(2); },
+                 "names key 2 of 1"},
         BadBatch{"RecordEncoding", [](v1::Batch* b) { b->mutable_records(2)->set_encoding(7); },
                  "encoding 7"},
         BadBatch{"LargeRecord",
@@ -417,7 +417,7 @@ RC_GTEST_PROP(WireBatch, BatchesSurvive, (std::vector<std::uint16_t> distances))
     record.encoding = *rc::gen::element(spool::Encoding::kPlain, spool::Encoding::kZstd);
     record.kind = *rc::gen::element(spool::RecordKind::kRow, spool::RecordKind::kEvent);
     if (record.kind == spool::RecordKind::kRow) {
-      record.key_set = MakeId<ObjectId>(*rc::gen::inRange<std::uint64_t>(0, 4));
+      record.key = MakeId<ObjectId>(*rc::gen::inRange<std::uint64_t>(0, 4));
     }
     batch.records.push_back(record);
   }

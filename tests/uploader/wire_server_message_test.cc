@@ -38,7 +38,7 @@ Refused MakeRefused() {
   refused.spool_id = MakeId<SpoolId>(1);
   refused.ranges = RangeSet({{3, 4}});
   refused.reason = RefuseReason::kMissingObject;
-  refused.detail = "no such key set";
+  refused.detail = "no such key";
   refused.retry_after = std::chrono::seconds(5);
   refused.missing_objects = {MakeId<ObjectId>(50)};
   return refused;
@@ -176,7 +176,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadServerMessage{"Version",
                          [](v1::ServerMessage* m) {
                            m->ParseFromString(EncodeWelcome(MakeWelcome()));
-                           m->mutable_welcome()->set_protocol_version(2);
+                           m->mutable_welcome()->set_protocol_version(kProtocolVersion + 1);
                          },
                          "protocol version 2"},
         BadServerMessage{"ReceiverId",

@@ -33,11 +33,13 @@ MonoTime Now() {
 }
 
 Store StoreIn(spool::Inbox& inbox) {
-  return {
-      [&inbox](const spool::Principal& principal, const spool::Claim& claim) {
-        return inbox.Register(principal, claim);
-      },
-      [&inbox](const std::vector<spool::IncomingBatch>& batches) { return inbox.Store(batches); }};
+  return {[&inbox](const spool::Principal& principal, const spool::Claim& claim) {
+            return inbox.Register(principal, claim);
+          },
+          [&inbox](const std::vector<spool::IncomingBatch>& batches) {
+            return inbox.Store(batches, std::chrono::system_clock::now());
+          },
+          [&inbox] { return inbox.Maintain(std::chrono::system_clock::now()); }};
 }
 
 }  // namespace

@@ -27,8 +27,8 @@ uploader::RefuseReason Reason(spool::Refusal refusal) {
 }
 
 spool::RangeSet SequencesOf(const spool::IncomingBatch& batch) {
-  spool::RangeSet ranges;
-  for (const auto& record : batch.records) ranges.Add({record.sequence, record.sequence});
+  spool::RangeSet ranges = spool::SequencesOf(batch.records);
+  for (const auto& block : batch.blocks) ranges.Add(spool::SequencesOf(block));
   return ranges;
 }
 

@@ -5,6 +5,12 @@
 #include "spool/check.h"
 
 namespace doagent::receiver {
+namespace {
+
+// Of some milliseconds each; then whoever came meanwhile is served.
+constexpr int kMaintenanceStepsMax = 16;
+
+}  // namespace
 
 StoreQueue::StoreQueue(Store store, StoreQueueOptions options)
     : store_(std::move(store)), options_(std::move(options)), thread_([this] { Run(); }) {}
@@ -50,6 +56,20 @@ void StoreQueue::Run() {
     } else {
       Execute(std::get<Group>(work));
     }
+    Maintain();
+  }
+}
+
+bool StoreQueue::Idle() {
+  const std::lock_guard lock(mutex_);
+  return jobs_.empty() && !stopping_;
+}
+
+void StoreQueue::Maintain() {
+  for (int step = 0; step < kMaintenanceStepsMax && Idle(); ++step) {
+    const auto more = store_.maintain();
+    // What fails will fail for those who store, too, and be reported then.
+    if (!more || !*more) return;
   }
 }
 

@@ -27,6 +27,8 @@ struct Store {
   std::function<Result<spool::StoredClaim>(const spool::Principal&, const spool::Claim&)> add_claim;
   std::function<Result<std::vector<spool::BatchOutcome>>(const std::vector<spool::IncomingBatch>&)>
       add_batches;
+  // What keeps the spool small: a short step of it. True: there may be more to do at once.
+  std::function<Result<bool>()> maintain = [] { return Result<bool>(false); };
 };
 
 // Who waits for answers. Called on the queue's thread, in the order in which its jobs were queued.
@@ -90,6 +92,9 @@ class StoreQueue {
   void Push(Job job);
   void Run();
   Work Take();
+  // Small steps, while nobody waits.
+  void Maintain();
+  bool Idle();
   Group TakeGroup();
   void Execute(const Registration& registration);
   void Execute(const Group& group);

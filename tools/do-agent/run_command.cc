@@ -25,6 +25,9 @@ namespace {
 // What a stop may wait for acknowledgements of what is on its way.
 constexpr Nanoseconds kDeliveryPatience = std::chrono::seconds(1);
 
+// What one step of keeping the spool small may take, on a slow disk.
+constexpr Nanoseconds kMaintenanceStepMax = std::chrono::milliseconds(100);
+
 Result<spool::Host> HostOf(const AgentSettings& settings) {
   DOAGENT_ASSIGN(spool::Host host,
                  collector::ReadHost(settings.collector.procfs, settings.collector.rootfs));
@@ -94,10 +97,20 @@ void LogProblems(collector::Collector& collector, spdlog::logger& log) {
   }
 }
 
+// Keeps the spool small in the time that is left until the next tick, less what a step may take.
+void Maintain(spool::Spool& spool, MonoTime next_tick, spdlog::logger& log) {
+  do {
+    const auto more = spool.Maintain(ReadClocks().wall);
+    if (!more) log.debug("maintenance of the spool: " + more.error().Message());
+    if (!more || !*more) return;
+  } while (MonotonicNow() + kMaintenanceStepMax < next_tick);
+}
+
 // Ticks until something ends it; says what.
 std::string TickUntilStopped(const AgentSettings& settings, MonoTime start,
                              cli::StopSignals& signals, Recorder& recorder,
-                             collector::Collector& collector, spdlog::logger& log) {
+                             collector::Collector& collector, spool::Spool& spool,
+                             spdlog::logger& log) {
   const MonoTime end = settings.run_for ? start + *settings.run_for : MonoTime::max();
   TickSchedule schedule(start, settings.interval);
   while (true) {
@@ -107,6 +120,7 @@ std::string TickUntilStopped(const AgentSettings& settings, MonoTime start,
     if (now.mono >= end) return "the end of run_for";
     recorder.Tick(now, schedule.Take(now.mono));
     LogProblems(collector, log);
+    Maintain(spool, schedule.next(), log);
   }
 }
 
@@ -157,7 +171,7 @@ Result<void> Run(const AgentSettings& settings, cli::StopSignals& signals, spdlo
   Recorder recorder(std::move(options), start, log);
 
   const std::string reason =
-      TickUntilStopped(settings, start.mono, signals, recorder, *collector, log);
+      TickUntilStopped(settings, start.mono, signals, recorder, *collector, *spool, log);
   if (upload) upload->Stop(kDeliveryPatience);
   const Instant end = ReadClocks();
   const bool stored = recorder.Stop(end, reason);
