@@ -178,7 +178,7 @@ INSTANTIATE_TEST_SUITE_P(
                            m->ParseFromString(EncodeWelcome(MakeWelcome()));
                            m->mutable_welcome()->set_protocol_version(kProtocolVersion + 1);
                          },
-                         "protocol version 2"},
+                         "the receiver answers with protocol version"},
         BadServerMessage{"ReceiverId",
                          [](v1::ServerMessage* m) {
                            m->ParseFromString(EncodeWelcome(MakeWelcome()));
