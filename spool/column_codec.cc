@@ -157,8 +157,9 @@ Result<void> ColumnReader::TakeValues(v1::Coding coding, ValueKind kind,
 Result<void> ColumnReader::TakeIntegers(v1::Coding coding, std::span<std::uint64_t> out) {
   if (coding == v1::CODING_SPARSE) return TakeSparse(out);
   const bool whole = coding == v1::CODING_DELTA || coding == v1::CODING_DELTA_OF_DELTA;
-  const std::int64_t* in =
-      Integers(whole ? out.size() : coding == v1::CODING_LINEAR ? std::size_t{2} : std::size_t{1});
+  const std::int64_t* in = Integers(whole                         ? out.size()
+                                    : coding == v1::CODING_LINEAR ? std::size_t{2}
+                                                                  : std::size_t{1});
   if (in == nullptr) return Malformed("has too few integers");
   auto value = static_cast<std::uint64_t>(in[0]);
   out[0] = value;

@@ -79,6 +79,12 @@ RangeSet Delivery::acknowledged(const ReceiverId& receiver) const {
   return found == acknowledged_.end() ? RangeSet() : found->second;
 }
 
+RangeSet Delivery::acknowledged() const {
+  RangeSet all;
+  for (const auto& [receiver, ranges] : acknowledged_) all.Add(ranges);
+  return all;
+}
+
 void Delivery::Settle() {
   settled_ = parked_;
   settled_.Add(holes_);

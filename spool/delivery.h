@@ -26,6 +26,8 @@ class Delivery {
 
   const RangeSet& settled() const { return settled_; }
   RangeSet acknowledged(const ReceiverId& receiver) const;
+  // By any receiver.
+  RangeSet acknowledged() const;
 
   // What was acknowledged since the last Take, by receiver: to be written to the tables, and given
   // back when that failed.

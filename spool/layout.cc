@@ -95,6 +95,14 @@ CREATE TABLE stored(
   PRIMARY KEY(origin, first)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE removed(
+  origin INTEGER NOT NULL,
+  kind INTEGER NOT NULL,
+  first INTEGER NOT NULL,
+  last INTEGER NOT NULL,
+  PRIMARY KEY(origin, kind, first)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE receivers(
   number INTEGER PRIMARY KEY,
   receiver_id BLOB NOT NULL UNIQUE
@@ -254,7 +262,7 @@ Result<std::unique_ptr<Database>> OpenForWriting(const std::filesystem::path& pa
       database->Execute("PRAGMA journal_mode = WAL;"
                         "PRAGMA synchronous = FULL;"
                         "PRAGMA wal_autocheckpoint = 1000;"
-                        "PRAGMA journal_size_limit = 4194304;"
+                        "PRAGMA journal_size_limit = 1228800;"  // kLogBytes
                         "PRAGMA cache_size = -512;"
                         "PRAGMA temp_store = MEMORY;"
                         "PRAGMA cell_size_check = ON;"));

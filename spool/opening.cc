@@ -50,6 +50,10 @@ Result<Sequence> NextSequence(Database& database, const OriginRow& origin) {
   for (const auto& [key, ranges] : delivered) {
     if (key.first == origin.number && !ranges.empty()) next = std::max(next, ranges.last() + 1);
   }
+  DOAGENT_ASSIGN(const auto removed, LoadRemoved(database));
+  for (const auto& [key, ranges] : removed) {
+    if (key.first == origin.number && !ranges.empty()) next = std::max(next, ranges.last() + 1);
+  }
   for (const auto& start : origin.incarnations) next = std::max(next, start.first_sequence + 1);
   return next;
 }

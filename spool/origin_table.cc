@@ -36,19 +36,24 @@ Result<void> MoveRows(Database& database, OriginNumber from_origin, OriginNumber
     DOAGENT_TRY(
         move.Bind(shift, PackId(from_origin, from), PackId(from_origin, kSequenceMax)).Run());
   }
-  // A delivered range may lie across the border: its upper part is inserted for the new origin, its
-  // lower part stays.
-  DOAGENT_ASSIGN(Statement upper,
-                 database.Prepare("INSERT INTO delivered(origin, receiver, first, last) "
-                                  "SELECT ?, receiver, max(first, ?), last FROM delivered "
-                                  "WHERE origin = ? AND last >= ?"));
-  DOAGENT_TRY(upper.Bind(to, from, from_origin, from).Run());
-  DOAGENT_ASSIGN(Statement lower, database.Prepare("UPDATE delivered SET last = ? "
-                                                   "WHERE origin = ? AND first < ? AND last >= ?"));
-  DOAGENT_TRY(lower.Bind(from - 1, from_origin, from, from).Run());
-  DOAGENT_ASSIGN(Statement gone,
-                 database.Prepare("DELETE FROM delivered WHERE origin = ? AND first >= ?"));
-  return gone.Bind(from_origin, from).Run();
+  // A range may lie across the border: its upper part is inserted for the new origin, its lower
+  // part stays.
+  for (const auto& [table, second] :
+       {std::pair<std::string, std::string>{"delivered", "receiver"}, {"removed", "kind"}}) {
+    DOAGENT_ASSIGN(Statement upper, database.Prepare("INSERT INTO " + table + "(origin, " + second +
+                                                     ", first, last) SELECT ?, " + second +
+                                                     ", max(first, ?), last FROM " + table +
+                                                     " WHERE origin = ? AND last >= ?"));
+    DOAGENT_TRY(upper.Bind(to, from, from_origin, from).Run());
+    DOAGENT_ASSIGN(Statement lower,
+                   database.Prepare("UPDATE " + table +
+                                    " SET last = ? WHERE origin = ? AND first < ? AND last >= ?"));
+    DOAGENT_TRY(lower.Bind(from - 1, from_origin, from, from).Run());
+    DOAGENT_ASSIGN(Statement gone,
+                   database.Prepare("DELETE FROM " + table + " WHERE origin = ? AND first >= ?"));
+    DOAGENT_TRY(gone.Bind(from_origin, from).Run());
+  }
+  return {};
 }
 
 }  // namespace
@@ -150,6 +155,19 @@ Result<std::optional<std::string>> LoadMeta(Database& database, const std::strin
   DOAGENT_ASSIGN(const bool row, select.Bind(name).Step());
   if (!row) return std::nullopt;
   return std::string(select.Blob(0));
+}
+
+Result<std::optional<std::int64_t>> LoadMetaInteger(Database& database, const std::string& name) {
+  DOAGENT_ASSIGN(Statement select, database.Prepare("SELECT value FROM meta WHERE name = ?"));
+  DOAGENT_ASSIGN(const bool row, select.Bind(name).Step());
+  if (!row) return std::nullopt;
+  return select.Integer(0);
+}
+
+Result<void> StoreMetaInteger(Database& database, const std::string& name, std::int64_t value) {
+  DOAGENT_ASSIGN(Statement put,
+                 database.Prepare("INSERT OR REPLACE INTO meta(name, value) VALUES(?, ?)"));
+  return put.Bind(name, value).Run();
 }
 
 Result<void> StoreMeta(Database& database, const std::string& name, std::string_view blob) {

@@ -46,5 +46,7 @@ Result<Sequence> HeadOf(Database& database, OriginNumber origin);
 // A name's value in the table of single facts; nothing where it is not set.
 Result<std::optional<std::string>> LoadMeta(Database& database, const std::string& name);
 Result<void> StoreMeta(Database& database, const std::string& name, std::string_view blob);
+Result<std::optional<std::int64_t>> LoadMetaInteger(Database& database, const std::string& name);
+Result<void> StoreMetaInteger(Database& database, const std::string& name, std::int64_t value);
 
 }  // namespace doagent::spool

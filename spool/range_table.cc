@@ -14,33 +14,53 @@ RangeSet Touched(const RangeSet& all, const RangeSet& changed) {
   return touched;
 }
 
-}  // namespace
-
-Result<DeliveredRanges> LoadDelivered(Database& database) {
+// Tables with the columns origin, `second`, first and last.
+Result<RangesByPair> LoadRanges(Database& database, const std::string& table,
+                                const std::string& second) {
   DOAGENT_ASSIGN(Statement select,
-                 database.Prepare("SELECT origin, receiver, first, last FROM delivered"));
-  DeliveredRanges delivered;
+                 database.Prepare("SELECT origin, " + second + ", first, last FROM " + table));
+  RangesByPair ranges;
   for (;;) {
     DOAGENT_ASSIGN(const bool row, select.Step());
-    if (!row) return delivered;
-    delivered[{select.Integer(0), select.Integer(1)}].Add(
+    if (!row) return ranges;
+    ranges[{select.Integer(0), select.Integer(1)}].Add(
         {static_cast<Sequence>(select.Integer(2)), static_cast<Sequence>(select.Integer(3))});
   }
 }
 
-Result<void> WriteDelivered(Database& database, OriginNumber origin, ReceiverNumber receiver,
-                            const RangeSet& all, const RangeSet& changed) {
+Result<void> WriteRanges(Database& database, const std::string& table, const std::string& second,
+                         const RangesByPair::key_type& key, const RangeSet& all,
+                         const RangeSet& changed) {
   DOAGENT_ASSIGN(Statement swallow,
-                 database.Prepare("DELETE FROM delivered WHERE origin = ? AND receiver = ? "
-                                  "AND first > ? AND first <= ?"));
-  DOAGENT_ASSIGN(Statement put,
-                 database.Prepare("INSERT OR REPLACE INTO delivered(origin, receiver, first, last) "
-                                  "VALUES(?, ?, ?, ?)"));
+                 database.Prepare("DELETE FROM " + table + " WHERE origin = ? AND " + second +
+                                  " = ? AND first > ? AND first <= ?"));
+  DOAGENT_ASSIGN(Statement put, database.Prepare("INSERT OR REPLACE INTO " + table + "(origin, " +
+                                                 second + ", first, last) VALUES(?, ?, ?, ?)"));
   for (const auto& range : Touched(all, changed).ToVector()) {
-    DOAGENT_TRY(swallow.Bind(origin, receiver, range.first, range.last).Run());
-    DOAGENT_TRY(put.Bind(origin, receiver, range.first, range.last).Run());
+    DOAGENT_TRY(swallow.Bind(key.first, key.second, range.first, range.last).Run());
+    DOAGENT_TRY(put.Bind(key.first, key.second, range.first, range.last).Run());
   }
   return {};
+}
+
+}  // namespace
+
+Result<RangesByPair> LoadDelivered(Database& database) {
+  return LoadRanges(database, "delivered", "receiver");
+}
+
+Result<void> WriteDelivered(Database& database, OriginNumber origin, ReceiverNumber receiver,
+                            const RangeSet& all, const RangeSet& changed) {
+  return WriteRanges(database, "delivered", "receiver", {origin, receiver}, all, changed);
+}
+
+Result<RangesByPair> LoadRemoved(Database& database) {
+  return LoadRanges(database, "removed", "kind");
+}
+
+Result<void> WriteRemoved(Database& database, OriginNumber origin, std::int64_t kind,
+                          const RangeSet& all, const RangeSet& changed) {
+  return WriteRanges(database, "removed", "kind", {origin, kind}, all, changed);
 }
 
 Result<void> ReplaceDelivered(Database& database, OriginNumber origin, ReceiverNumber receiver,

@@ -1,4 +1,5 @@
-// Range sets in tables: what receivers acknowledged, what a receiver stored, what is parked.
+// Range sets in tables: what receivers acknowledged, what a receiver stored, what is parked, what
+// was removed.
 // All functions belong to the database's thread.
 #pragma once
 
@@ -17,10 +18,10 @@ namespace doagent::spool {
 
 using ReceiverNumber = std::int64_t;
 
-// (origin, receiver) -> what that receiver acknowledged.
-using DeliveredRanges = std::map<std::pair<OriginNumber, ReceiverNumber>, RangeSet>;
+using RangesByPair = std::map<std::pair<OriginNumber, std::int64_t>, RangeSet>;
 
-Result<DeliveredRanges> LoadDelivered(Database& database);
+// (origin, receiver) -> what that receiver acknowledged.
+Result<RangesByPair> LoadDelivered(Database& database);
 
 // Makes the table agree with `all` wherever it and `changed` touch: few rows, however long the
 // ranges are. REQUIRES a write transaction, and changed within all.
@@ -29,6 +30,12 @@ Result<void> WriteDelivered(Database& database, OriginNumber origin, ReceiverNum
 // Replaces all that is known of (origin, receiver). REQUIRES a write transaction.
 Result<void> ReplaceDelivered(Database& database, OriginNumber origin, ReceiverNumber receiver,
                               const RangeSet& all);
+
+// (origin, kind of removal) -> what was removed; of these ranges, some may still be stored.
+Result<RangesByPair> LoadRemoved(Database& database);
+// As WriteDelivered.
+Result<void> WriteRemoved(Database& database, OriginNumber origin, std::int64_t kind,
+                          const RangeSet& all, const RangeSet& changed);
 
 // The receiver's number in this file, given now if it had none. REQUIRES a write transaction.
 Result<ReceiverNumber> PutReceiver(Database& database, const ReceiverId& receiver);

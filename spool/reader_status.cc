@@ -59,6 +59,11 @@ Result<bool> Reader::Impl::Local() {
 }
 
 Result<void> Reader::Impl::RemoveExplained(OriginNumber origin, RangeSet& missing) {
+  DOAGENT_ASSIGN(const auto removed, LoadRemoved(*database_));
+  for (const auto& [key, ranges] : removed) {
+    if (key.first != origin) continue;
+    for (const auto& range : ranges.ToVector()) missing.Remove(range);
+  }
   Sequence next = 1;
   for (;;) {
     DOAGENT_ASSIGN(const auto records, runs_.records().Read(origin, next, kSequenceMax, kChunk));

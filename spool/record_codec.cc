@@ -195,7 +195,7 @@ EncodedRow RowEncoder::Encode(const Snapshot& snapshot, Sequence sequence) {
   EncodedRow encoded;
   const LayoutFinder::Found found = layouts_.Find(snapshot);
   if (NeedsKey(snapshot, *found.layout)) MakeKey(snapshot, found, encoded.objects);
-  const Run& run = next_run_ ? *next_run_ : run_;
+  const RowRun& run = next_run_ ? *next_run_ : run_;
 
   RowBuilder builder(*run.key, changed_);
   builder.row().set_clock_drift_ns(ClockOffset(snapshot.wall, snapshot.mono) -

@@ -23,6 +23,14 @@ struct EncodedRow {
   std::vector<StoredObject> objects;
 };
 
+// What the rows being written stand against.
+struct RowRun {
+  KeyPtr key;
+  ObjectId key_id;
+  int rows = 0;
+  std::vector<std::uint16_t> changes;  // of each series: in how many of the rows it differed
+};
+
 // Encodes consecutive snapshots. A new key is made after key_interval rows, and when a schema or
 // the boot id changes. Not thread-safe.
 class RowEncoder {
@@ -37,14 +45,6 @@ class RowEncoder {
   void Commit();
 
  private:
-  // What the rows being written stand against.
-  struct Run {
-    KeyPtr key;
-    ObjectId key_id;
-    int rows = 0;
-    std::vector<std::uint16_t> changes;  // of each series: in how many of the rows it differed
-  };
-
   bool NeedsKey(const Snapshot& snapshot, const Layout& layout) const;
   void MakeKey(const Snapshot& snapshot, const LayoutFinder::Found& found,
                std::vector<StoredObject>& objects);
@@ -52,8 +52,8 @@ class RowEncoder {
   Incarnation incarnation_;
   int key_interval_;
   LayoutFinder layouts_;
-  Run run_;
-  std::optional<Run> next_run_;         // begins with the row of the last Encode
+  RowRun run_;
+  std::optional<RowRun> next_run_;      // begins with the row of the last Encode
   std::vector<std::uint32_t> changed_;  // the series that differ in that row
 };
 

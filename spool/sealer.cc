@@ -136,6 +136,20 @@ Result<void> Sealer::SplitAt(OriginNumber origin, Sequence at) {
   return Insert(origin, all.subspan(before));
 }
 
+Result<void> Sealer::Thin(OriginNumber origin, Sequence first, const RangeSet& sequences) {
+  DOAGENT_ASSIGN(const auto stored, reader_.blocks().Find(origin, first, first));
+  if (!stored) return Fail(ErrorCode::kSalvage, "block " + std::to_string(first), "is not there");
+  DOAGENT_ASSIGN(const DecodedBlock decoded, decoder_.Block(*stored));
+  std::vector<NumberedSnapshot> left;
+  for (std::size_t i = 0; i < decoded.size(); ++i) {
+    const Sequence sequence = decoded.sequences()[i];
+    if (sequences.Contains(sequence)) continue;
+    left.push_back({sequence, decoded.incarnation(), decoded.At(i)});
+  }
+  DOAGENT_TRY(writer_.blocks().Remove(origin, stored->range.first));
+  return Insert(origin, left);
+}
+
 Result<void> Sealer::Merge(OriginNumber origin, const StoredBlock& block,
                            const DecodedBlock& decoded) {
   std::map<Sequence, NumberedSnapshot> merged;

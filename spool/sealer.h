@@ -41,6 +41,10 @@ class Sealer {
   // the second begins with the sequence `at` or behind it. REQUIRES a write transaction.
   Result<void> SplitAt(OriginNumber origin, Sequence at);
 
+  // Makes the block that begins with `first` anew, without these sequences. REQUIRES a write
+  // transaction, and that some are left.
+  Result<void> Thin(OriginNumber origin, Sequence first, const RangeSet& sequences);
+
   // Puts a block that came from elsewhere. Rows that it has go; where its range overlaps blocks
   // that are there, all of them become blocks anew. REQUIRES a write transaction, the block's
   // layouts among the objects, and that what both have is the same.

@@ -66,6 +66,8 @@ Result<void> Spool::Impl::Begin(const SpoolOptions& options) {
   current_ = opening.current;
   DOAGENT_ASSIGN(states_, LoadStates(writer_->database()));
   DOAGENT_ASSIGN(maintenance_, Maintenance::Prepare(*writer_, options.seal));
+  DOAGENT_ASSIGN(retention_,
+                 Retention::Prepare(*writer_, maintenance_->sealer(), options.retention));
   for (const auto& [number, state] : states_) maintenance_->Look(number);
   DOAGENT_ASSIGN(read_database_, OpenForReading(path_));
   DOAGENT_ASSIGN(runs_, RunReader::Prepare(*read_database_));
@@ -122,8 +124,8 @@ Result<Sequence> Spool::Append(const Snapshot& snapshot) {
 Result<Sequence> Spool::Append(const Event& event) {
   return impl_->Append(event);
 }
-Result<bool> Spool::Maintain(WallTime now) {
-  return impl_->Maintain(now);
+Result<bool> Spool::Maintain(WallTime wall, MonoTime mono) {
+  return impl_->Maintain(wall, mono);
 }
 Result<std::vector<Claim>> Spool::Claims() {
   return impl_->Claims();

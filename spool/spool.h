@@ -29,6 +29,15 @@ struct SealPolicy {
   Nanoseconds age = std::chrono::hours(1);  // or a shorter one whose first row is so old
 };
 
+// What is kept, and for how long.
+struct RetentionPolicy {
+  std::uint64_t bytes_max = std::uint64_t{1} << 30;  // database and log; 0: no limit
+  std::uint64_t disk_free_bytes_min = 0;             // of the disk, left to others
+  bool expires = true;  // what was delivered (in a local spool: everything) goes with this age
+  Nanoseconds age = std::chrono::hours(24);
+  Nanoseconds floor{0};  // what is younger goes last for want of space
+};
+
 struct SpoolOptions {
   std::filesystem::path path;
   Host host;  // of this machine: another identity than the stored one starts a new spool id
@@ -40,6 +49,7 @@ struct SpoolOptions {
   MonoTime mono;
   int key_interval = 60;  // rows until a new key, the snapshots that hang on one key object
   SealPolicy seal;
+  RetentionPolicy retention;
 };
 
 // One opening for writing of one origin.
@@ -99,9 +109,10 @@ class Spool {
   // A stop event takes all acknowledgements with it.
   Result<Sequence> Append(const Event& event);
 
-  // One step of what keeps the spool small: seals a run of rows that is due. To be called after
-  // appends, when there is time; takes some milliseconds. True: there may be more to do at once.
-  Result<bool> Maintain(WallTime now);
+  // One step of what keeps the spool small: seals a run of rows that is due, removes what need not
+  // or cannot be kept, gives space back. To be called after appends, when there is time; takes some
+  // milliseconds. True: there may be more to do at once.
+  Result<bool> Maintain(WallTime wall, MonoTime mono);
 
   // --- Delivery; for the uploader's thread -------------------------------------------------------
 

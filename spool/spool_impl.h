@@ -20,6 +20,7 @@
 #include "spool/origin_table.h"
 #include "spool/record_codec.h"
 #include "spool/record_table.h"
+#include "spool/retention.h"
 #include "spool/run_reader.h"
 #include "spool/spool.h"
 #include "spool/writer.h"
@@ -41,6 +42,7 @@ class Spool::Impl {
       : path_(options.path),
         boot_id_(options.boot_id),
         key_interval_(options.key_interval),
+        local_(options.local),
         random_(options.random),
         lock_(std::move(lock)),
         writer_(std::move(writer)) {}
@@ -49,7 +51,7 @@ class Spool::Impl {
 
   Result<Sequence> Append(const Snapshot& snapshot);
   Result<Sequence> Append(const Event& event);
-  Result<bool> Maintain(WallTime now);
+  Result<bool> Maintain(WallTime wall, MonoTime mono);
   Result<std::vector<Claim>> Claims();
   Result<PendingRecords> NextPending(const SpoolId& spool_id, const RangeSet& skip,
                                      std::size_t bytes_max);
@@ -89,10 +91,15 @@ class Spool::Impl {
                            OriginRow& new_row);
   void AdvanceHead(Sequence head);
   std::vector<OriginExtent> Extents() const;
+  std::vector<Holding> Holdings() const;
+  // Removes one thing, if something has to go. True: there may be more.
+  Result<bool> Retain(WallTime wall, MonoTime mono);
+  std::optional<StoredRecord> LossEvent(const Removal& removal, WallTime wall, MonoTime mono) const;
 
   const std::filesystem::path path_;
   const BootId boot_id_;
   const int key_interval_;
+  const bool local_;
   const std::function<std::uint64_t()> random_;
   LockFile lock_;
 
@@ -104,6 +111,7 @@ class Spool::Impl {
   int appends_since_acknowledgements_ = 0;
   std::int64_t seen_data_version_ = 0;
   std::unique_ptr<Maintenance> maintenance_;
+  std::unique_ptr<Retention> retention_;
 
   std::mutex read_mutex_;  // guards the next three
   std::unique_ptr<Database> read_database_;

@@ -148,7 +148,7 @@ void Measure(const std::filesystem::path& directory, const Trace& trace,
         [&] { insert.Add([&] { table.Insert(); }); }};
     for (std::size_t i = 0; i < works.size(); ++i) works[(turn + i) % works.size()]();
     ++turn;
-    DOAGENT_CHECK(spool->Maintain(snapshot.wall).has_value());
+    DOAGENT_CHECK(spool->Maintain(snapshot.wall, snapshot.mono).has_value());
     std::this_thread::sleep_for(wait);
   }
   PrintFigure("append.records", static_cast<double>(append.seconds.size()), "records");

@@ -161,14 +161,12 @@ std::string EncodeDoublesZstd(const std::vector<DoubleColumn>& columns) {
   plain.append(reinterpret_cast<const char*>(columns[longest].unix_ms.data()),
                columns[longest].unix_ms.size() * sizeof(std::int64_t));
   std::string frame(ZSTD_compressBound(plain.size()), '\0');
-  frame.resize(
-      ZSTD_compress(frame.data(), frame.size(), plain.data(), plain.size(), kZstdLevel));
+  frame.resize(ZSTD_compress(frame.data(), frame.size(), plain.data(), plain.size(), kZstdLevel));
   return frame;
 }
 
 std::size_t DecodeDoublesZstd(const std::string& frame) {
-  std::vector<double> values(ZSTD_getFrameContentSize(frame.data(), frame.size()) /
-                             sizeof(double));
+  std::vector<double> values(ZSTD_getFrameContentSize(frame.data(), frame.size()) / sizeof(double));
   ZSTD_decompress(values.data(), values.size() * sizeof(double), frame.data(), frame.size());
   return values.size();
 }

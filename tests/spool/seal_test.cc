@@ -54,7 +54,7 @@ class SealTest : public ::testing::Test {
   int Maintain(WallTime now) {
     int steps = 0;
     for (;;) {
-      const auto more = spool_->Maintain(now);
+      const auto more = spool_->Maintain(now, MonoTime());
       EXPECT_TRUE(more) << more.error().Message();
       if (!more || !*more) return steps;
       ++steps;

@@ -79,7 +79,7 @@ class System {
   }
 
   void Maintain() {
-    const auto more = spool_->Maintain(MakeSnapshot(tick_).wall);
+    const auto more = spool_->Maintain(MakeSnapshot(tick_).wall, MakeSnapshot(tick_).mono);
     RC_ASSERT(more.has_value());
   }
 

@@ -85,7 +85,7 @@ Sequence UploadWorld::Append() {
 }
 
 bool UploadWorld::Seal() {
-  const auto more = spool->Maintain(Wall());
+  const auto more = spool->Maintain(Wall(), clock);
   DOAGENT_CHECK(more.has_value());
   return *more;
 }

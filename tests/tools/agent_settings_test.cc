@@ -17,6 +17,7 @@
 #include "tools/cli/typed_value.h"
 #include "tools/do-agent/check_settings.h"
 #include "tools/do-agent/load_settings.h"
+#include "tools/do-agent/retention_settings.h"
 #include "tools/do-agent/setting_table.h"
 #include "tools/do-agent/settings.h"
 
@@ -66,6 +67,58 @@ class AgentSettingsTest : public testing::Test {
   const test::TempDir folder_;
   const std::filesystem::path config_ = folder_ / "do-agent.toml";
 };
+
+TEST_F(AgentSettingsTest, RetentionIsWhatIsAskedFor) {
+  auto settings = Settings({});
+  ASSERT_TRUE(settings) << settings.error().Message();
+  EXPECT_EQ(settings->retention.bytes_max, 1ULL << 30);
+  EXPECT_EQ(settings->retention.disk_free_bytes_min, 0U);
+  EXPECT_FALSE(settings->retention.expires);  // no endpoint, no retain
+  settings = Settings({.flags = {"--retain", "90d", "--retain-floor", "1h", "--spool-bytes-max",
+                                 "64MiB", "--disk-free-min", "1GiB"}});
+  ASSERT_TRUE(settings) << settings.error().Message();
+  EXPECT_EQ(settings->retention.bytes_max, 64ULL << 20);
+  EXPECT_EQ(settings->retention.disk_free_bytes_min, 1ULL << 30);
+  EXPECT_TRUE(settings->retention.expires);
+  EXPECT_EQ(settings->retention.age, 24h * 90);
+  EXPECT_EQ(settings->retention.floor, 1h);
+  settings = Settings({.flags = {"--endpoint", "grpc://127.0.0.1:1"}});
+  ASSERT_TRUE(settings) << settings.error().Message();
+  EXPECT_TRUE(settings->retention.expires);
+  EXPECT_EQ(settings->retention.age, 24h);
+}
+
+TEST_F(AgentSettingsTest, RetentionThatContradictsItselfIsRefused) {
+  const struct {
+    std::vector<std::string> args;
+    const char* says;
+  } cases[] = {
+      {{"--retain", "1d", "--endpoint", "grpc://127.0.0.1:1"}, "--retain: means nothing while"},
+      {{"--retain-acknowledged", "1d"}, "--retain-acknowledged: means nothing without"},
+      {{"--retain", "1h", "--retain-floor", "2h"}, "--retain-floor: 2h is longer than the 1h"},
+      {{"--spool-bytes-max", "1MiB"}, "out of range; give something from 8MiB to 1024TiB"},
+      {{"--spool-bytes-max", "much"}, "--spool-bytes-max: "},
+      {{"--retain", "1s"}, "out of range"},
+  };
+  for (const auto& one : cases) {
+    const auto settings = Settings({.flags = one.args});
+    ASSERT_FALSE(settings) << one.says;
+    EXPECT_THAT(settings.error().Message(), HasSubstr(one.says));
+  }
+}
+
+TEST(CheckFloorFits, ShowsTheArithmetic) {
+  spool::RetentionPolicy policy;
+  policy.bytes_max = 64 << 20;
+  policy.floor = 24h * 7;
+  EXPECT_TRUE(CheckFloorFits(policy, 10s, 1000));
+  const auto refused = CheckFloorFits(policy, 1s, 1000);
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(
+      refused.error().Message(),
+      HasSubstr("7d of 1000 series every 1s take about 288 MiB (half a byte a sample), more "
+                "than spool_bytes_max, 64MiB; raise that or shorten retain_floor"));
+}
 
 TEST_F(AgentSettingsTest, DefaultsAreTheDocumentedOnes) {
   const auto settings = Settings({});
@@ -232,7 +285,7 @@ TEST_F(AgentSettingsTest, EveryErrorNamesThePlaceTheTextAndTheRemedy) {
        "DO_AGENT_COLLECTOR_CPU_GUEST: ",
        "write true or false"},
       {{"", {"DO_AGENT_INTERVALL=1s"}}, "DO_AGENT_INTERVALL: ", "did you mean"},
-      {{"spool_bytes_max = \"1GiB\"\n"}, file + ":1: ", "no setting \"spool_bytes_max\""},
+      {{"spool_bytes_least = \"1GiB\"\n"}, file + ":1: ", "no setting \"spool_bytes_least\""},
       {{"run_for = 3\n"}, file + ":1: run_for: ", "must be a duration in quotes"},
   };
   for (const BadSetting& one : cases) {
@@ -330,8 +383,18 @@ TEST_F(AgentSettingsTest, TheExampleFileShowsEverySettingWithItsDefault) {
 }
 
 TEST_F(AgentSettingsTest, TheExamplesInTheExampleFileAreValid) {
-  const auto settings = Settings({.file = ExampleWithAllSet()});
-  ASSERT_TRUE(settings) << settings.error().Message();
+  // All but one of two that exclude each other.
+  for (const std::string left_out : {"retain = ", "endpoint = "}) {
+    std::string text = ExampleWithAllSet();
+    const auto line = text.find("\n" + left_out) + 1;
+    text.erase(line, text.find('\n', line) - line);
+    if (left_out == "endpoint = ") {
+      const auto acknowledged = text.find("\nretain_acknowledged = ") + 1;
+      text.erase(acknowledged, text.find('\n', acknowledged) - acknowledged);
+    }
+    const auto settings = Settings({.file = text});
+    EXPECT_TRUE(settings) << settings.error().Message();
+  }
 }
 
 }  // namespace

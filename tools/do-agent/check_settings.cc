@@ -7,6 +7,7 @@
 #include "collector/collector.h"
 #include "tools/cli/typed_value.h"
 #include "tools/do-agent/load_settings.h"
+#include "tools/do-agent/retention_settings.h"
 #include "uploader/credential_files.h"
 
 namespace doagent::agent {
@@ -36,7 +37,12 @@ class Checker {
 
   void CheckCollectors() {
     const auto collector = collector::Collector::Create(settings_.collector);
-    if (!collector) findings_.errors.push_back(Placed(collector.error(), values_));
+    if (!collector) {
+      findings_.errors.push_back(Placed(collector.error(), values_));
+    } else if (settings_.retention.floor > Nanoseconds(0)) {
+      Require("retain_floor", CheckFloorFits(settings_.retention, settings_.interval,
+                                             CountSeries(**collector, BootId())));
+    }
   }
 
   void CheckToken() {

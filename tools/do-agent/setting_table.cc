@@ -12,6 +12,7 @@ using cli::Setting;
 using cli::SettingKind;
 using cli::SettingScope;
 
+constexpr const char* kRetention = "What is kept";
 constexpr const char* kDelivery = "Delivery";
 constexpr const char* kHost = "This host";
 constexpr const char* kCollectors = "Collectors (RE2 patterns match anywhere unless anchored)";
@@ -49,6 +50,38 @@ std::vector<Setting> KeepingSettings() {
            .fallback = "info",
            .value_name = "LEVEL",
            .help = "What is logged: trace, debug, info, warning or error"}};
+}
+
+std::vector<Setting> RetentionSettingTable() {
+  return {
+      {.key = "spool_bytes_max",
+       .fallback = "1GiB",
+       .value_name = "SIZE",
+       .help = "What the spool may take on disk. Delivered records go first, oldest first; then "
+               "what is undelivered is thinned, oldest first, and only then dropped",
+       .group = kRetention},
+      {.key = "disk_free_min",
+       .fallback = "0",
+       .value_name = "SIZE",
+       .help = "What is to stay free on the disk of the spool, likewise",
+       .group = kRetention},
+      {.key = "retain_acknowledged",
+       .kind = SettingKind::kDuration,
+       .fallback = "24h",
+       .value_name = "DURATION",
+       .help = "How long delivered records stay here",
+       .group = kRetention},
+      {.key = "retain",
+       .kind = SettingKind::kDuration,
+       .value_name = "DURATION",
+       .help = "Without an endpoint: how long records stay; not set: while there is room",
+       .group = kRetention},
+      {.key = "retain_floor",
+       .kind = SettingKind::kDuration,
+       .fallback = "0",
+       .value_name = "DURATION",
+       .help = "Records younger than this go only when nothing else makes room",
+       .group = kRetention}};
 }
 
 std::vector<Setting> DeliverySettingTable() {
@@ -225,6 +258,7 @@ std::string OptionKey(const std::string& collector, const std::string& option) {
 std::vector<Setting> AgentSettingTable(const std::vector<collector::CollectorInfo>& collectors) {
   std::vector<Setting> settings = CommonSettings();
   Append(settings, KeepingSettings());
+  Append(settings, RetentionSettingTable());
   Append(settings, DeliverySettingTable());
   Append(settings, HostSettingTable());
   Append(settings, SourceSettings(collectors));

@@ -6,6 +6,7 @@
 #include "spool/utf8.h"
 #include "tools/cli/near_miss.h"
 #include "tools/cli/typed_value.h"
+#include "tools/do-agent/retention_settings.h"
 #include "tools/do-agent/setting_table.h"
 
 namespace doagent::agent {
@@ -185,6 +186,7 @@ Result<AgentSettings> ToAgentSettings(const Values& values, const Machine& machi
                  }));
   DOAGENT_ASSIGN(settings.host, ToHost(values));
   DOAGENT_ASSIGN(settings.delivery, ToDelivery(values));
+  DOAGENT_ASSIGN(settings.retention, ToRetention(values, settings.delivery.endpoints.empty()));
   DOAGENT_ASSIGN(settings.collector, ToCollectorOptions(values, machine));
   return settings;
 }

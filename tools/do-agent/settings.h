@@ -11,6 +11,7 @@
 
 #include "collector/options.h"
 #include "spool/result.h"
+#include "spool/spool.h"
 #include "spool/time.h"
 #include "tools/cli/endpoint.h"
 #include "tools/cli/logging.h"
@@ -42,6 +43,7 @@ struct AgentSettings {
   std::optional<Nanoseconds> run_for;
   cli::LogLevel log_level = cli::LogLevel::kInfo;
   HostSettings host;
+  spool::RetentionPolicy retention;
   DeliverySettings delivery;
   collector::CollectorOptions collector;  // all of it, ready for Collector::Create
 };

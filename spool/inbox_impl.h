@@ -1,0 +1,115 @@
+// The Inbox's state. inbox.cc has the claims and the transaction, inbox_store.cc what becomes of a
+// batch.
+#pragma once
+
+#include <tl/expected.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "spool/inbox.h"
+#include "spool/lock_file.h"
+#include "spool/maintenance.h"
+#include "spool/origin_table.h"
+#include "spool/record_decoder.h"
+#include "spool/run_reader.h"
+#include "spool/writer.h"
+
+namespace doagent::spool {
+
+struct InboxOrigin {
+  OriginRow row;
+  RangeSet stored;
+  // Openings whose sequences are another history's. Nothing of theirs is stored, not even what
+  // would fit in between: they belong under the new spool id that their agent will choose.
+  std::set<Incarnation> conflicting;
+};
+
+// What one Store call is about to change; becomes the state once it is committed.
+struct PendingOrigin {
+  InboxOrigin origin;
+  RangeSet added;
+  std::vector<IncarnationStart> begun;  // what it adds to the origin's incarnations
+  std::vector<Sequence> rows;           // that it adds
+};
+
+// Why a block is not taken.
+struct Refused {
+  Refusal refusal = Refusal::kPermanent;
+  std::string detail;
+  std::vector<ObjectId> missing_objects;
+};
+
+class Inbox::Impl {
+ public:
+  Impl(LockFile lock, std::unique_ptr<Writer> writer, RunReader runs,
+       std::unique_ptr<Maintenance> maintenance)
+      : lock_(std::move(lock)),
+        writer_(std::move(writer)),
+        runs_(std::move(runs)),
+        maintenance_(std::move(maintenance)),
+        decoder_(writer_->objects()) {}
+
+  Result<void> Load(const InboxOptions& options);
+  const ReceiverId& receiver_id() const { return receiver_id_; }
+  Result<StoredClaim> Register(const Principal& principal, const Claim& claim);
+  Result<std::vector<BatchOutcome>> Store(const std::vector<IncomingBatch>& batches, WallTime now);
+  Result<bool> Maintain(WallTime now);
+
+ private:
+  using Working = std::map<SpoolId, PendingOrigin>;
+
+  Result<void> PutClaim(const Principal& principal, const Claim& claim);
+  Result<BatchOutcome> StoreBatch(const IncomingBatch& batch, PendingOrigin& origin);
+  Result<void> StoreRecords(const IncomingBatch& batch, PendingOrigin& origin,
+                            BatchOutcome& outcome);
+  Result<void> StoreBlocks(const IncomingBatch& batch, PendingOrigin& origin,
+                           BatchOutcome& outcome);
+  // What is wrong with the objects, if anything: what there is in the table is whole, so that every
+  // object's dependencies are there.
+  Result<std::optional<RefusedRange>> PutIncomingObjects(const IncomingBatch& batch);
+  // Stores the record, or says why not; an error is the database's.
+  Result<std::optional<RefusedRange>> StoreRecord(const StoredRecord& record,
+                                                  PendingOrigin& origin);
+  // The same for a block: all of it is stored, or nothing.
+  Result<std::optional<Refused>> StoreBlock(const StoredBlock& block, PendingOrigin& origin);
+  Result<std::optional<RefusedRange>> CompareWithStored(const StoredRecord& record,
+                                                        const PendingOrigin& origin);
+  // Whether every snapshot that is stored already is the block's.
+  Result<bool> AgreesWithStored(const DecodedBlock& block, const PendingOrigin& origin);
+  // Calls visit for what is stored in the range and can be read: with a snapshot, or with null for
+  // an event. False: visit returned false, which ends it.
+  using StoredVisitor = std::function<bool(Sequence, const Snapshot*)>;
+  Result<bool> VisitStored(OriginNumber origin, SequenceRange range, const StoredVisitor& visit);
+  // That the incarnation wrote these, none of which is stored. False: another wrote around them.
+  static bool NoteIncarnations(Incarnation incarnation, const RangeSet& sequences,
+                               PendingOrigin& pending);
+  struct Validated {
+    Incarnation incarnation = 0;
+    std::optional<std::int64_t> key;
+    std::optional<RefusedRange> refused;
+  };
+  Result<Validated> Validate(const StoredRecord& record);
+  // The block, decoded; or why it is not taken.
+  Result<tl::expected<DecodedBlock, Refused>> Validate(const StoredBlock& block);
+  bool TooMuch(const PendingOrigin& origin, std::size_t begun_before) const;
+  Result<void> WriteOrigins(const Working& working);
+
+  LockFile lock_;
+  std::unique_ptr<Writer> writer_;
+  RunReader runs_;
+  std::unique_ptr<Maintenance> maintenance_;
+  RecordDecoder decoder_;
+  std::size_t series_decoded_ = 0;  // of the batch that is being stored
+  ReceiverId receiver_id_;
+  std::map<SpoolId, InboxOrigin> origins_;
+};
+
+}  // namespace doagent::spool

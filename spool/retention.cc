@@ -1,0 +1,289 @@
+#include "spool/retention.h"
+
+#include <sys/statvfs.h>
+
+#include <algorithm>
+#include <system_error>
+
+#include "spool/origin_table.h"
+#include "spool/range_table.h"
+
+namespace doagent::spool {
+namespace {
+
+// Small steps: a transaction of this size takes milliseconds.
+constexpr ReadLimits kPiece{256 << 10, 512};
+constexpr std::size_t kVacuumPages = 256;
+// Free pages that are kept for what is appended next.
+constexpr std::int64_t kFreePagesMin = 512;
+// How often the whole is looked at; what goes for want of space goes on at once.
+constexpr Nanoseconds kLookEvery = std::chrono::seconds(10);
+// The border between what is kept and what is old may move so many times as fast as time passes: a
+// wall clock that is years ahead by mistake takes hours of history with it at most, not all of it.
+constexpr int kHorizonSpeed = 2;
+// One snapshot in 2^6 stays at least.
+constexpr int kThinningLevelMax = 6;
+// The newest quarter of what is undelivered is thinned last: what is newest is what people look at.
+constexpr Sequence kSparedShare = 4;
+constexpr const char* kHorizon = "retention_horizon_unix_ns";
+
+std::string Mebibytes(std::uint64_t bytes) {
+  return std::to_string(bytes >> 20) + " MiB";
+}
+
+// Every second one of them.
+RangeSet EverySecond(const RangeSet& sequences) {
+  RangeSet second;
+  bool keep = true;
+  for (const auto& [first, last] : sequences.ToVector()) {
+    for (Sequence sequence = first; sequence <= last; ++sequence, keep = !keep) {
+      if (!keep) second.Add({sequence, sequence});
+    }
+  }
+  return second;
+}
+
+bool Within(const RangeSet& inner, const RangeSet& outer) {
+  const auto ranges = inner.ToVector();
+  return std::all_of(ranges.begin(), ranges.end(),
+                     [&outer](const SequenceRange& range) { return outer.Contains(range); });
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Retention>> Retention::Prepare(Writer& writer, Sealer& sealer,
+                                                      const RetentionPolicy& policy) {
+  DOAGENT_ASSIGN(RunReader runs, RunReader::Prepare(writer.database()));
+  std::unique_ptr<Retention> retention(new Retention(writer, sealer, std::move(runs), policy));
+  DOAGENT_TRY(retention->Reload());
+  DOAGENT_ASSIGN(const auto horizon, LoadMetaInteger(writer.database(), kHorizon));
+  if (horizon) retention->horizon_ = FromUnixNanoseconds(*horizon);
+  return retention;
+}
+
+Result<Retention::Space> Retention::Measure() {
+  Database& database = writer_.database();
+  DOAGENT_ASSIGN(const std::int64_t pages, database.QueryInteger("PRAGMA page_count"));
+  DOAGENT_ASSIGN(const std::int64_t free_pages, database.QueryInteger("PRAGMA freelist_count"));
+  DOAGENT_ASSIGN(const std::int64_t page_bytes, database.QueryInteger("PRAGMA page_size"));
+  Space space;
+  space.used_bytes = static_cast<std::uint64_t>((pages - free_pages) * page_bytes);
+  std::error_code none;
+  const auto log = std::filesystem::file_size(database.path() + "-wal", none);
+  if (!none) space.used_bytes += log;
+  struct statvfs disk {};
+  if (statvfs(database.path().c_str(), &disk) == 0) {
+    space.disk_free_bytes = disk.f_bavail * disk.f_frsize;
+  }
+  return space;
+}
+
+std::string Retention::Want(const Space& space) const {
+  if (policy_.bytes_max > 0 && space.used_bytes > policy_.bytes_max) {
+    return "the spool may have " + Mebibytes(policy_.bytes_max);
+  }
+  if (space.disk_free_bytes && *space.disk_free_bytes < policy_.disk_free_bytes_min) {
+    return "the disk has " + Mebibytes(*space.disk_free_bytes) + " left, " +
+           Mebibytes(policy_.disk_free_bytes_min) + " are to stay free";
+  }
+  return "";
+}
+
+WallTime Retention::Horizon(WallTime wall, MonoTime mono) {
+  const WallTime wanted = wall - policy_.age;
+  if (!horizon_) {
+    horizon_ = wanted;
+  } else if (looked_) {
+    horizon_ = std::min(wanted, *horizon_ + (mono - looked_at_) * kHorizonSpeed);
+  } else {
+    horizon_ = std::min(wanted, *horizon_);
+  }
+  return *horizon_;
+}
+
+Result<std::optional<Removal>> Retention::First(OriginNumber origin, const RangeSet& allowed,
+                                                WallTime before) {
+  const auto old = [before](std::int64_t time_unix_ns) {
+    return FromUnixNanoseconds(time_unix_ns) < before;
+  };
+  for (const auto& range : allowed.ToVector()) {
+    for (Sequence next = range.first; next <= range.last;) {
+      DOAGENT_ASSIGN(const auto run, runs_.Next(origin, next, range.last, kPiece));
+      if (!run) break;
+      next = run->covered.last + 1;
+      Removal removal;
+      removal.origin = origin;
+      if (run->block) {
+        removal.range = run->block->range;
+        removal.block = true;
+        removal.sequences = SequencesOf(*run->block);
+        next = run->block->range.last + 1;
+        if (!Within(removal.sequences, allowed)) continue;
+        if (!old(run->block->last_time_unix_ns)) return std::nullopt;
+        return removal;
+      }
+      for (const auto& record : run->records) {
+        if (!old(record.time_unix_ns)) break;
+        removal.sequences.Add({record.sequence, record.sequence});
+      }
+      if (removal.sequences.empty()) return std::nullopt;
+      removal.range = {removal.sequences.first(), removal.sequences.last()};
+      return removal;
+    }
+  }
+  return std::nullopt;
+}
+
+Result<std::optional<Removal>> Retention::Oldest(const std::vector<Holding>& holdings,
+                                                 WallTime before) {
+  for (const Holding& holding : holdings) {
+    DOAGENT_ASSIGN(auto removal, First(holding.number, holding.delivered, before));
+    if (removal) return removal;
+  }
+  return std::nullopt;
+}
+
+Result<Sequence> Retention::ThinUpTo(const Holding& holding, bool spare_newest) {
+  if (!spare_newest || !holding.current || holding.head == 0) return holding.head;
+  DOAGENT_ASSIGN(const auto oldest, runs_.blocks().FindHead(holding.number, 1, holding.head));
+  if (!oldest) return Sequence{0};
+  return holding.head - (holding.head - oldest->range.first) / kSparedShare;
+}
+
+Result<std::optional<Removal>> Retention::Thin(const std::vector<Holding>& holdings,
+                                               WallTime before, bool spare_newest,
+                                               ThinningPass& pass) {
+  for (; pass.level <= kThinningLevelMax; ++pass.level, pass.origin = 0, pass.done = 0) {
+    for (const Holding& holding : holdings) {
+      if (holding.number < pass.origin) continue;
+      if (holding.number > pass.origin) pass.done = 0;
+      pass.origin = holding.number;
+      DOAGENT_ASSIGN(const Sequence last, ThinUpTo(holding, spare_newest));
+      while (pass.done < last) {
+        DOAGENT_ASSIGN(const auto block,
+                       runs_.blocks().FindHead(holding.number, pass.done + 1, last));
+        const bool old = block && block->range.last <= last &&
+                         FromUnixNanoseconds(block->last_time_unix_ns) < before;
+        if (!old) break;
+        pass.done = block->range.last;
+        const RangeSet sequences = SequencesOf(*block);
+        const bool thin_enough =
+            sequences.count() < 2 || sequences.count() << pass.level < block->range.count() + 1;
+        if (thin_enough || Within(sequences, holding.delivered)) continue;
+        Removal removal;
+        removal.kind = RemovalKind::kThinned;
+        removal.origin = holding.number;
+        removal.range = block->range;
+        removal.block = true;
+        removal.sequences = EverySecond(sequences);
+        return removal;
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+Result<std::optional<Removal>> Retention::Drop(const std::vector<Holding>& holdings,
+                                               WallTime before) {
+  for (const Holding& holding : holdings) {
+    if (holding.head == 0) continue;
+    DOAGENT_ASSIGN(const auto block, runs_.blocks().FindHead(holding.number, 1, holding.head));
+    if (!block || FromUnixNanoseconds(block->last_time_unix_ns) >= before) continue;
+    Removal removal;
+    removal.origin = holding.number;
+    removal.range = block->range;
+    removal.block = true;
+    removal.sequences = SequencesOf(*block);
+    return removal;
+  }
+  return std::nullopt;
+}
+
+Result<std::optional<Removal>> Retention::ForSpace(const std::vector<Holding>& holdings,
+                                                   WallTime before) {
+  DOAGENT_ASSIGN(auto removal, Oldest(holdings, before));
+  if (!removal) {
+    DOAGENT_ASSIGN(removal, Thin(holdings, before, /*spare_newest=*/true, thinning_));
+  }
+  if (!removal) {
+    ThinningPass again;
+    DOAGENT_ASSIGN(removal, Thin(holdings, before, /*spare_newest=*/false, again));
+  }
+  if (!removal) {
+    DOAGENT_ASSIGN(removal, Drop(holdings, before));
+  }
+  return removal;
+}
+
+Result<std::optional<Removal>> Retention::Choose(const std::vector<Holding>& holdings,
+                                                 WallTime wall, MonoTime mono) {
+  if (looked_ && mono - looked_at_ < kLookEvery) return std::nullopt;
+  const WallTime horizon = Horizon(wall, mono);
+  looked_at_ = mono;
+  looked_ = true;
+  std::optional<Removal> removal;
+  if (policy_.expires) {
+    DOAGENT_ASSIGN(removal, Oldest(holdings, horizon));
+    if (removal) removal->reason = "older than is to be kept";
+  }
+  if (!removal) {
+    DOAGENT_ASSIGN(const Space space, Measure());
+    const std::string want = Want(space);
+    if (want.empty()) {
+      thinning_ = ThinningPass();
+      return std::nullopt;
+    }
+    // What is younger than the floor only when nothing else is left.
+    for (const WallTime before : {wall - policy_.floor, WallTime::max()}) {
+      DOAGENT_ASSIGN(removal, ForSpace(holdings, before));
+      if (removal) break;
+    }
+    if (!removal) return std::nullopt;
+    if (removal->kind == RemovalKind::kExpired) removal->kind = RemovalKind::kEvicted;
+    removal->reason = want;
+  }
+  looked_ = false;  // there may be more
+  return removal;
+}
+
+Result<void> Retention::Apply(const Removal& removal) {
+  Database& database = writer_.database();
+  if (removal.kind == RemovalKind::kThinned) {
+    DOAGENT_TRY(sealer_.Thin(removal.origin, removal.range.first, removal.sequences));
+  } else if (removal.block) {
+    DOAGENT_TRY(writer_.blocks().Remove(removal.origin, removal.range.first));
+  } else {
+    for (const auto& [first, last] : removal.sequences.ToVector()) {
+      for (Sequence sequence = first; sequence <= last; ++sequence) {
+        DOAGENT_TRY(writer_.records().Remove(removal.origin, sequence));
+      }
+    }
+  }
+  const auto kind = static_cast<std::int64_t>(removal.kind);
+  // The whole range, of which the rest is still stored: its neighbours' are joined to it, so that
+  // the list stays short.
+  RangeSet all = removed_[{removal.origin, kind}];
+  all.Add(removal.range);
+  DOAGENT_TRY(WriteRemoved(database, removal.origin, kind, all, RangeSet({removal.range})));
+  return StoreMetaInteger(database, kHorizon, UnixNanoseconds(*horizon_));
+}
+
+void Retention::Applied(const Removal& removal) {
+  removed_[{removal.origin, static_cast<std::int64_t>(removal.kind)}].Add(removal.range);
+}
+
+Result<void> Retention::Reload() {
+  DOAGENT_ASSIGN(removed_, LoadRemoved(writer_.database()));
+  return {};
+}
+
+Result<bool> Retention::Vacuum() {
+  Database& database = writer_.database();
+  DOAGENT_ASSIGN(const std::int64_t free_pages, database.QueryInteger("PRAGMA freelist_count"));
+  DOAGENT_ASSIGN(const std::int64_t pages, database.QueryInteger("PRAGMA page_count"));
+  if (free_pages < std::max(kFreePagesMin, pages / 8)) return false;
+  DOAGENT_TRY(database.Execute("PRAGMA incremental_vacuum(" + std::to_string(kVacuumPages) + ")"));
+  return true;
+}
+
+}  // namespace doagent::spool

@@ -1,0 +1,114 @@
+// What a spool keeps, and what goes first when it may not keep everything: delivered records when
+// they are old enough; for want of space first delivered ones, then parts of undelivered blocks,
+// down to one snapshot in 64, then whole ones. Undelivered events stay.
+//
+// Works on the writing connection: whoever holds that calls it. Not thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "spool/layout.h"
+#include "spool/ranges.h"
+#include "spool/result.h"
+#include "spool/run_reader.h"
+#include "spool/sealer.h"
+#include "spool/spool.h"
+#include "spool/time.h"
+#include "spool/writer.h"
+
+namespace doagent::spool {
+
+// What an owner has of one origin.
+struct Holding {
+  OriginNumber number = 0;
+  bool current = false;
+  Sequence head = 0;
+  RangeSet delivered;  // of a local spool: everything
+};
+
+// The numbers are stored; they never change their meaning.
+enum class RemovalKind : std::uint8_t {
+  kExpired,  // old enough, and delivered
+  kEvicted,  // for want of space
+  kThinned,  // the same, and a part of its block stays
+};
+
+// One thing to be done, small enough for one transaction.
+struct Removal {
+  RemovalKind kind = RemovalKind::kExpired;
+  OriginNumber origin = 0;
+  SequenceRange range;  // of the block, or of the rows and events
+  bool block = false;
+  RangeSet sequences;  // that go
+  std::string reason;
+};
+
+class Retention {
+ public:
+  static Result<std::unique_ptr<Retention>> Prepare(Writer& writer, Sealer& sealer,
+                                                    const RetentionPolicy& policy);
+
+  // What should go next, if anything. Looks closely only now and then.
+  Result<std::optional<Removal>> Choose(const std::vector<Holding>& holdings, WallTime wall,
+                                        MonoTime mono);
+  // Does it. REQUIRES a write transaction, and nothing stored or removed since Choose.
+  Result<void> Apply(const Removal& removal);
+  // The transaction of the last Apply is durable: this is remembered.
+  void Applied(const Removal& removal);
+
+  // What was removed has moved to another origin.
+  Result<void> Reload();
+
+  // Gives free pages back to the file system, some at a time. True: there are more.
+  Result<bool> Vacuum();
+
+ private:
+  // How far thinning has come: of each block up to this one, one snapshot in 2^level is left.
+  struct ThinningPass {
+    int level = 1;
+    OriginNumber origin = 0;
+    Sequence done = 0;
+  };
+
+  struct Space {
+    std::uint64_t used_bytes = 0;  // database without its free pages, log
+    std::optional<std::uint64_t> disk_free_bytes;
+  };
+
+  Retention(Writer& writer, Sealer& sealer, RunReader runs, const RetentionPolicy& policy)
+      : writer_(writer), sealer_(sealer), runs_(std::move(runs)), policy_(policy) {}
+
+  Result<Space> Measure();
+  // Why something has to go; empty: it need not.
+  std::string Want(const Space& space) const;
+  WallTime Horizon(WallTime wall, MonoTime mono);
+  // The origin's first records, all of which are in `allowed` and older than `before`.
+  Result<std::optional<Removal>> First(OriginNumber origin, const RangeSet& allowed,
+                                       WallTime before);
+  Result<std::optional<Removal>> Oldest(const std::vector<Holding>& holdings, WallTime before);
+  // The last sequence of what may be thinned.
+  Result<Sequence> ThinUpTo(const Holding& holding, bool spare_newest);
+  Result<std::optional<Removal>> Thin(const std::vector<Holding>& holdings, WallTime before,
+                                      bool spare_newest, ThinningPass& pass);
+  Result<std::optional<Removal>> ForSpace(const std::vector<Holding>& holdings, WallTime before);
+  Result<std::optional<Removal>> Drop(const std::vector<Holding>& holdings, WallTime before);
+
+  Writer& writer_;
+  Sealer& sealer_;
+  RunReader runs_;
+  const RetentionPolicy policy_;
+  std::map<std::pair<OriginNumber, std::int64_t>, RangeSet> removed_;  // by kind
+  std::optional<WallTime> horizon_;
+  MonoTime looked_at_;  // when; what is older than the horizon changes slowly
+  bool looked_ = false;
+  ThinningPass thinning_;
+};
+
+}  // namespace doagent::spool

@@ -1,0 +1,284 @@
+// What a spool removes, in which order, and what it says about it.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "spool/reader.h"
+#include "spool/spool.h"
+#include "tests/support/snapshots.h"
+#include "tests/support/temp_dir.h"
+
+namespace doagent::spool {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::minutes;
+using std::chrono::seconds;
+using test::MakeSnapshot;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+constexpr std::size_t kBlock = 16;
+
+class RetentionTest : public ::testing::Test {
+ protected:
+  void Open() {
+    spool_.reset();
+    options_ = test::TestSpoolOptions(dir_ / "spool.db", ++opens_);
+    options_.seal.snapshots = kBlock;
+    options_.local = local_;
+    options_.retention = policy_;
+    options_.wall = Wall();
+    options_.mono = mono_;
+    auto spool = Spool::Open(options_);
+    ASSERT_TRUE(spool) << spool.error().Message();
+    spool_ = *std::move(spool);
+  }
+
+  WallTime Wall() const { return MakeSnapshot(0).wall + (mono_ - MonoTime()) + wall_ahead_; }
+
+  void Pass(Nanoseconds time) { mono_ += time; }
+
+  // A snapshot every ten seconds, as an agent takes them; wide ones fill a spool sooner.
+  void Append(int count, int series = 0) {
+    for (int i = 0; i < count; ++i) {
+      Pass(seconds(10));
+      Snapshot snapshot = MakeSnapshot(++tick_);
+      if (series > 0) {
+        snapshot.sections = {test::MakeSection(test::MakeSchema("wide", series), tick_)};
+      }
+      snapshot.wall = Wall();
+      snapshot.mono = mono_;
+      const auto sequence = spool_->Append(snapshot);
+      ASSERT_TRUE(sequence) << sequence.error().Message();
+      Maintain();
+    }
+  }
+
+  void Maintain() {
+    for (;;) {
+      const auto more = spool_->Maintain(Wall(), mono_);
+      ASSERT_TRUE(more) << more.error().Message();
+      if (!*more) break;
+    }
+  }
+
+  // Time passes while nothing is collected; the spool is looked after as ever.
+  void Idle(Nanoseconds time) {
+    for (Nanoseconds passed{0}; passed < time; passed += minutes(1)) {
+      Pass(minutes(1));
+      Maintain();
+    }
+  }
+
+  void Acknowledge(Sequence first, Sequence last) {
+    spool_->Acknowledge(spool_->spool_id(), *ReceiverId::FromBytes("receiver-receive"),
+                        RangeSet({{first, last}}));
+  }
+
+  struct Contents {
+    RangeSet snapshots;
+    RangeSet events;
+    std::vector<Event> losses;
+  };
+
+  Contents Read() {
+    Contents contents;
+    const auto visited = (*Reader::Open(dir_ / "spool.db"))
+                             ->Visit(
+                                 {},
+                                 [&contents](const Record& record) {
+                                   const SequenceRange one{record.sequence, record.sequence};
+                                   if (const auto* event = std::get_if<Event>(&record.content)) {
+                                     contents.events.Add(one);
+                                     if (event->count > 0) contents.losses.push_back(*event);
+                                   } else {
+                                     contents.snapshots.Add(one);
+                                   }
+                                   return true;
+                                 },
+                                 [](const Error& error) { ADD_FAILURE() << error.Message(); });
+    EXPECT_TRUE(visited);
+    return contents;
+  }
+
+  static std::uint64_t CountWithin(const RangeSet& sequences, SequenceRange range) {
+    std::uint64_t count = 0;
+    for (const auto& part : sequences.Within(range)) count += part.count();
+    return count;
+  }
+
+  OriginStatus Status() { return (*(*Reader::Open(dir_ / "spool.db"))->Status()).origins[0]; }
+
+  std::uint64_t FileBytes() {
+    return std::filesystem::file_size(dir_ / "spool.db") +
+           std::filesystem::file_size(dir_ / "spool.db-wal");
+  }
+
+  // Everything that was collected is there or explained, and the count of what is lost is right.
+  void CheckLedger() {
+    const Contents contents = Read();
+    const OriginStatus status = Status();
+    EXPECT_THAT(status.missing, IsEmpty());
+    std::uint64_t lost = 0;
+    for (const Event& event : contents.losses) lost += event.count;
+    EXPECT_EQ(status.lost_records, lost);
+  }
+
+  const test::TempDir dir_;
+  RetentionPolicy policy_;
+  bool local_ = false;
+  SpoolOptions options_;
+  std::unique_ptr<Spool> spool_;
+  std::uint64_t opens_ = 0;
+  std::uint64_t tick_ = 0;
+  MonoTime mono_{hours(1)};
+  Nanoseconds wall_ahead_{0};
+};
+
+TEST_F(RetentionTest, WhatWasDeliveredGoesAfterADayAndWhatWasNotStays) {
+  Open();
+  Append(64);
+  Acknowledge(1, 33);
+  Idle(hours(23));
+  EXPECT_EQ(Read().snapshots, RangeSet({{2, 65}}));
+  Idle(hours(2));
+  EXPECT_EQ(Read().snapshots, RangeSet({{34, 65}}));
+  EXPECT_THAT(Read().losses, IsEmpty());
+  EXPECT_EQ(Status().lost_records, 0U);
+  CheckLedger();
+  // The numbers are not used again, whatever is left.
+  Acknowledge(34, 65);
+  Idle(hours(25));
+  const Sequence head = spool_->head();
+  Open();
+  EXPECT_GT(spool_->head(), head);
+}
+
+TEST_F(RetentionTest, APartlyDeliveredBlockStays) {
+  Open();
+  Append(32);
+  Acknowledge(1, 20);
+  Idle(hours(30));
+  EXPECT_EQ(Read().snapshots, RangeSet({{18, 33}}));
+}
+
+TEST_F(RetentionTest, ALocalSpoolKeepsEverythingUnlessToldOtherwise) {
+  local_ = true;
+  policy_.expires = false;
+  Open();
+  Append(32);
+  Idle(hours(48));
+  EXPECT_EQ(Read().snapshots, RangeSet({{2, 33}}));
+  policy_.expires = true;
+  Open();
+  Idle(minutes(2));
+  EXPECT_THAT(Read().snapshots, RangeSet());
+}
+
+TEST_F(RetentionTest, AClockThatIsYearsAheadTakesLittleWithIt) {
+  Open();
+  Append(320);
+  Acknowledge(1, spool_->head());
+  wall_ahead_ = hours(24 * 3650);
+  Idle(minutes(10));
+  EXPECT_EQ(Read().snapshots.first(), 2U);
+  wall_ahead_ = Nanoseconds(0);
+  Idle(minutes(10));
+  EXPECT_EQ(Read().snapshots, RangeSet({{2, 321}}));
+  Idle(hours(26));
+  EXPECT_EQ(Read().snapshots, RangeSet());
+}
+
+TEST_F(RetentionTest, ForWantOfSpaceDeliveredRecordsGoFirst) {
+  policy_.bytes_max = 3 << 20;
+  Open();
+  Append(160, 4000);
+  const Sequence delivered = spool_->head();
+  Acknowledge(1, delivered);
+  EXPECT_THAT(Read().losses, IsEmpty());
+  Append(200, 4000);
+  const Contents contents = Read();
+  EXPECT_LE(FileBytes(), (3 << 20) + (200 << 10));
+  EXPECT_GT(contents.snapshots.first(), 2U);
+  EXPECT_LT(contents.snapshots.first(), delivered) << FileBytes();
+  EXPECT_TRUE(contents.snapshots.Contains({delivered + 1, delivered + 200}));
+  EXPECT_THAT(contents.losses, IsEmpty());
+  CheckLedger();
+}
+
+TEST_F(RetentionTest, UndeliveredRecordsAreThinnedBeforeAnyIsDropped) {
+  policy_.bytes_max = 3 << 20;
+  Open();
+  Append(3000, 1000);
+  EXPECT_LE(FileBytes(), (3 << 20) + (200 << 10));
+  const Contents contents = Read();
+  ASSERT_THAT(contents.losses, Not(IsEmpty()));
+  for (const Event& event : contents.losses) EXPECT_EQ(event.kind, EventKind::kThinning);
+  // Of every block something is left, the most of the newest.
+  for (Sequence first = 2; first + 200 < spool_->head(); first += 200) {
+    EXPECT_TRUE(contents.snapshots.Intersects({first, first + 199})) << first;
+  }
+  const SequenceRange newest{spool_->head() - 100, spool_->head()};
+  EXPECT_EQ(CountWithin(contents.snapshots, newest) + CountWithin(contents.events, newest), 101U);
+  EXPECT_LT(CountWithin(contents.snapshots, {2, 101}), 51U);
+  CheckLedger();
+}
+
+TEST_F(RetentionTest, WhenAllIsThinTheOldestGo) {
+  policy_.bytes_max = 2 << 20;
+  Open();
+  Append(4000, 2000);
+  EXPECT_LE(FileBytes(), (2 << 20) + (400 << 10));
+  const Contents contents = Read();
+  std::set<EventKind> kinds;
+  for (const Event& event : contents.losses) kinds.insert(event.kind);
+  EXPECT_THAT(kinds, ElementsAre(EventKind::kEviction, EventKind::kThinning));
+  // Events stay.
+  EXPECT_TRUE(contents.events.Contains(Sequence{1}));
+  CheckLedger();
+}
+
+TEST_F(RetentionTest, WhatIsYoungerThanTheFloorGoesLast) {
+  policy_.bytes_max = 3 << 20;
+  policy_.floor = hours(2);
+  Open();
+  Append(320, 1000);
+  Acknowledge(1, spool_->head());
+  Append(160, 1000);
+  // All of it is young: delivered first, all the same.
+  EXPECT_THAT(Read().losses, IsEmpty());
+  Idle(hours(2));
+  Append(300, 1000);
+  const Contents contents = Read();
+  EXPECT_TRUE(contents.snapshots.Contains({spool_->head() - 100, spool_->head() - 1}));
+  CheckLedger();
+}
+
+TEST_F(RetentionTest, ADiskThatFillsUpIsSpared) {
+  policy_.disk_free_bytes_min = std::uint64_t{1} << 62;
+  Open();
+  Append(64);
+  Acknowledge(1, 33);
+  Maintain();
+  const Contents contents = Read();
+  EXPECT_LT(contents.snapshots.count(), 33U);
+  EXPECT_THAT(contents.losses, Not(IsEmpty()));
+  EXPECT_THAT(contents.losses[0].reason, ::testing::HasSubstr("are to stay free"));
+  CheckLedger();
+}
+
+TEST_F(RetentionTest, SpaceGoesBackToTheFileSystem) {
+  Open();
+  Append(800, 2000);
+  Acknowledge(1, spool_->head());
+  const auto full = std::filesystem::file_size(dir_ / "spool.db");
+  Idle(hours(30));
+  EXPECT_LT(std::filesystem::file_size(dir_ / "spool.db"), full / 2);
+}
+
+}  // namespace
+}  // namespace doagent::spool
