@@ -123,7 +123,27 @@ Result<std::vector<BatchOutcome>> Inbox::Impl::Store(const std::vector<IncomingB
   return outcomes;
 }
 
-Result<bool> Inbox::Impl::Maintain(WallTime now) {
+Result<bool> Inbox::Impl::Retain(WallTime wall, MonoTime mono) {
+  std::vector<Holding> holdings;
+  for (const auto& [spool_id, origin] : origins_) {
+    if (origin.stored.empty()) continue;
+    holdings.push_back({origin.row.number, false, origin.stored.last(), origin.stored});
+  }
+  DOAGENT_ASSIGN(const auto removal, retention_->Choose(holdings, wall, mono));
+  if (!removal) return retention_->Vacuum();
+  DOAGENT_ASSIGN(Transaction transaction, writer_->Begin());
+  DOAGENT_TRY(retention_->Apply(*removal));
+  // A receiver writes no events of its own; its totals tell.
+  if (removal->kind != RemovalKind::kExpired) {
+    DOAGENT_TRY(
+        writer_->AddLoss(removal->origin, EventKind::kEviction, removal->sequences.count()));
+  }
+  DOAGENT_TRY(transaction.Commit());
+  retention_->Applied(*removal);
+  return true;
+}
+
+Result<bool> Inbox::Impl::Maintain(WallTime now, MonoTime mono) {
   for (const auto& [spool_id, origin] : origins_) {
     if (!maintenance_->Due(origin.row.number, now)) continue;
     // What is between stored ranges may still come.
@@ -132,7 +152,7 @@ Result<bool> Inbox::Impl::Maintain(WallTime now) {
     if (sealed) return true;
   }
   DOAGENT_TRY(maintenance_->Sweep(std::nullopt));
-  return false;
+  return Retain(now, mono);
 }
 
 Inbox::Inbox(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -145,8 +165,10 @@ Result<std::unique_ptr<Inbox>> Inbox::Open(const InboxOptions& options) {
   DOAGENT_ASSIGN(auto writer, Writer::Open(options.path, Role::kReceiver));
   DOAGENT_ASSIGN(RunReader runs, RunReader::Prepare(writer->database()));
   DOAGENT_ASSIGN(auto maintenance, Maintenance::Prepare(*writer, options.seal));
+  DOAGENT_ASSIGN(auto retention,
+                 Retention::Prepare(*writer, maintenance->sealer(), options.retention));
   auto impl = std::make_unique<Impl>(std::move(lock), std::move(writer), std::move(runs),
-                                     std::move(maintenance));
+                                     std::move(maintenance), std::move(retention));
   DOAGENT_TRY(impl->Load(options));
   return std::unique_ptr<Inbox>(new Inbox(std::move(impl)));
 }
@@ -161,8 +183,8 @@ Result<std::vector<BatchOutcome>> Inbox::Store(const std::vector<IncomingBatch>&
                                                WallTime now) {
   return impl_->Store(batches, now);
 }
-Result<bool> Inbox::Maintain(WallTime now) {
-  return impl_->Maintain(now);
+Result<bool> Inbox::Maintain(WallTime wall, MonoTime mono) {
+  return impl_->Maintain(wall, mono);
 }
 
 }  // namespace doagent::spool

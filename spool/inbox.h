@@ -25,6 +25,7 @@ struct InboxOptions {
   std::string program;                    // names the holder in the lock file
   std::function<std::uint64_t()> random;  // seeds ids; REQUIRED
   SealPolicy seal = {};
+  RetentionPolicy retention = {.expires = false};
 };
 
 // Who offers records: the name behind the token or the certificate. A spool id belongs to the
@@ -80,9 +81,10 @@ class Inbox {
   // nothing was stored of any; what is wrong with one batch is refused in its outcome only.
   Result<std::vector<BatchOutcome>> Store(const std::vector<IncomingBatch>& batches, WallTime now);
 
-  // One step of what keeps the file small: seals a run of rows that is due. To be called when there
-  // is time; takes some milliseconds. True: there may be more to do at once.
-  Result<bool> Maintain(WallTime now);
+  // One step of what keeps the file small: seals a run of rows that is due, removes what need not
+  // or cannot be kept, gives space back. To be called when there is time; takes some milliseconds.
+  // True: there may be more to do at once.
+  Result<bool> Maintain(WallTime wall, MonoTime mono);
 
  private:
   class Impl;

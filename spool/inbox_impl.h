@@ -19,6 +19,7 @@
 #include "spool/maintenance.h"
 #include "spool/origin_table.h"
 #include "spool/record_decoder.h"
+#include "spool/retention.h"
 #include "spool/run_reader.h"
 #include "spool/writer.h"
 
@@ -50,18 +51,19 @@ struct Refused {
 class Inbox::Impl {
  public:
   Impl(LockFile lock, std::unique_ptr<Writer> writer, RunReader runs,
-       std::unique_ptr<Maintenance> maintenance)
+       std::unique_ptr<Maintenance> maintenance, std::unique_ptr<Retention> retention)
       : lock_(std::move(lock)),
         writer_(std::move(writer)),
         runs_(std::move(runs)),
         maintenance_(std::move(maintenance)),
+        retention_(std::move(retention)),
         decoder_(writer_->objects()) {}
 
   Result<void> Load(const InboxOptions& options);
   const ReceiverId& receiver_id() const { return receiver_id_; }
   Result<StoredClaim> Register(const Principal& principal, const Claim& claim);
   Result<std::vector<BatchOutcome>> Store(const std::vector<IncomingBatch>& batches, WallTime now);
-  Result<bool> Maintain(WallTime now);
+  Result<bool> Maintain(WallTime now, MonoTime mono);
 
  private:
   using Working = std::map<SpoolId, PendingOrigin>;
@@ -101,11 +103,14 @@ class Inbox::Impl {
   Result<tl::expected<DecodedBlock, Refused>> Validate(const StoredBlock& block);
   bool TooMuch(const PendingOrigin& origin, std::size_t begun_before) const;
   Result<void> WriteOrigins(const Working& working);
+  // Removes one thing, if something has to go. True: there may be more.
+  Result<bool> Retain(WallTime wall, MonoTime mono);
 
   LockFile lock_;
   std::unique_ptr<Writer> writer_;
   RunReader runs_;
   std::unique_ptr<Maintenance> maintenance_;
+  std::unique_ptr<Retention> retention_;
   RecordDecoder decoder_;
   std::size_t series_decoded_ = 0;  // of the batch that is being stored
   ReceiverId receiver_id_;

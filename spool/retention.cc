@@ -120,11 +120,13 @@ Result<std::optional<Removal>> Retention::First(OriginNumber origin, const Range
         next = run->block->range.last + 1;
         if (!Within(removal.sequences, allowed)) continue;
         if (!old(run->block->last_time_unix_ns)) return std::nullopt;
+        removal.time = FromUnixNanoseconds(run->block->last_time_unix_ns);
         return removal;
       }
       for (const auto& record : run->records) {
         if (!old(record.time_unix_ns)) break;
         removal.sequences.Add({record.sequence, record.sequence});
+        removal.time = FromUnixNanoseconds(record.time_unix_ns);
       }
       if (removal.sequences.empty()) return std::nullopt;
       removal.range = {removal.sequences.first(), removal.sequences.last()};
@@ -136,11 +138,12 @@ Result<std::optional<Removal>> Retention::First(OriginNumber origin, const Range
 
 Result<std::optional<Removal>> Retention::Oldest(const std::vector<Holding>& holdings,
                                                  WallTime before) {
+  std::optional<Removal> oldest;
   for (const Holding& holding : holdings) {
     DOAGENT_ASSIGN(auto removal, First(holding.number, holding.delivered, before));
-    if (removal) return removal;
+    if (removal && (!oldest || removal->time < oldest->time)) oldest = std::move(removal);
   }
-  return std::nullopt;
+  return oldest;
 }
 
 Result<Sequence> Retention::ThinUpTo(const Holding& holding, bool spare_newest) {

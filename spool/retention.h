@@ -47,6 +47,7 @@ struct Removal {
   SequenceRange range;  // of the block, or of the rows and events
   bool block = false;
   RangeSet sequences;  // that go
+  WallTime time;       // of the newest of them
   std::string reason;
 };
 

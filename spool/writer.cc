@@ -69,9 +69,13 @@ Result<void> Writer::AddToLedger(OriginNumber origin, const StoredRecord& record
   DOAGENT_ASSIGN(const DecodedEvent decoded, DecodeEvent(record));
   const Event& event = decoded.event;
   if (!MeansLoss(event.kind) || event.count == 0) return {};
+  return AddLoss(origin, event.kind, event.count);
+}
+
+Result<void> Writer::AddLoss(OriginNumber origin, EventKind kind, std::uint64_t records) {
   // A forged event may claim anything; the total must stay an integer.
-  const std::uint64_t lost = std::min(event.count, kSequenceMax);
-  return add_to_ledger_.Bind(origin, static_cast<int>(event.kind), lost).Run();
+  const std::uint64_t lost = std::min(records, kSequenceMax);
+  return add_to_ledger_.Bind(origin, static_cast<int>(kind), lost).Run();
 }
 
 Result<std::int64_t> Writer::DataVersion() {

@@ -37,6 +37,9 @@ class Writer {
   Result<void> InsertRecord(OriginNumber origin, const StoredRecord& record,
                             std::optional<std::int64_t> key);
 
+  // Adds to the totals of what is lost, which outlive the events that tell of it.
+  Result<void> AddLoss(OriginNumber origin, EventKind kind, std::uint64_t records);
+
   // A number that changes when another connection has changed the file: there may be requests.
   Result<std::int64_t> DataVersion();
 
@@ -44,7 +47,7 @@ class Writer {
   Writer(std::unique_ptr<Database> database, ObjectTable objects, ObjectWriter object_writer,
          RecordWriter records, BlockWriter blocks, Statement add_to_ledger, Statement data_version);
 
-  // What of the event counts as lost goes into the totals, which outlive the event.
+  // What of the event counts as lost.
   Result<void> AddToLedger(OriginNumber origin, const StoredRecord& event);
 
   std::unique_ptr<Database> database_;  // first: the statements below are its

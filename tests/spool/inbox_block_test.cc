@@ -91,11 +91,12 @@ class Receiver {
     EXPECT_TRUE(inbox_->Register({"alice", false}, claim));
   }
 
-  void Open() {
+  void Open(const RetentionPolicy& retention = {.expires = false}) {
     inbox_.reset();
     const auto random = std::make_shared<std::mt19937_64>(99);
     InboxOptions options{dir_ / "inbox.db", "test", [random] { return (*random)(); }};
     options.seal = {8, std::chrono::hours(1)};
+    options.retention = retention;
     inbox_ = *Inbox::Open(options);
   }
 
@@ -105,8 +106,8 @@ class Receiver {
     return outcomes->front();
   }
 
-  bool Maintain() {
-    const auto more = inbox_->Maintain(kNow);
+  bool Maintain(WallTime now = kNow) {
+    const auto more = inbox_->Maintain(now, MonoTime());
     EXPECT_TRUE(more) << more.error().Message();
     return more && *more;
   }
@@ -126,6 +127,8 @@ class Receiver {
     EXPECT_TRUE(visited) << visited.error().Message();
     return records;
   }
+
+  OriginStatus Status() { return (*(*Reader::Open(dir_ / "inbox.db"))->Status()).origins.front(); }
 
  private:
   test::TempDir dir_;
@@ -236,6 +239,27 @@ TEST_F(InboxBlockFixture, RowsThatAreInABlockAlreadyAreKnown) {
   EXPECT_THAT(outcome.refused, IsEmpty());
   EXPECT_EQ(outcome.stored, RangeSet({{1, 40}}));
   EXPECT_THAT(receiver_.Records(), SizeIs(40));
+}
+
+TEST_F(InboxBlockFixture, OldRecordsGoAndAreNotTakenAgain) {
+  receiver_.Open({.expires = true, .age = std::chrono::hours(24)});
+  ASSERT_THAT(receiver_.Store(agent_.Rows(RangeSet({{1, 61}}))).refused, IsEmpty());
+  // A day after the thirtieth snapshot; the start event comes with the rows before it.
+  while (receiver_.Maintain(agent_.At(31).wall + std::chrono::hours(24))) continue;
+  auto records = receiver_.Records();
+  EXPECT_EQ(records.begin()->first, 26U);  // blocks of eight: up to 25 all of it is old
+  EXPECT_EQ(receiver_.Store(agent_.Rows(RangeSet({{1, 61}}))).stored, RangeSet({{1, 61}}));
+  EXPECT_EQ(receiver_.Records().size(), records.size());
+  EXPECT_THAT(receiver_.Status().missing, IsEmpty());
+  EXPECT_EQ(receiver_.Status().lost_records, 0U);
+}
+
+TEST_F(InboxBlockFixture, WhatGoesForWantOfSpaceIsCounted) {
+  receiver_.Open({.disk_free_bytes_min = std::uint64_t{1} << 62, .expires = false});
+  ASSERT_THAT(receiver_.Store(agent_.Rows(RangeSet({{1, 61}}))).refused, IsEmpty());
+  while (receiver_.Maintain()) continue;
+  EXPECT_THAT(receiver_.Records(), IsEmpty());
+  EXPECT_EQ(receiver_.Status().lost_records, 61U);
 }
 
 }  // namespace

@@ -134,7 +134,7 @@ TEST_F(InboxTest, AMissingKeyIsAskedFor) {
   EXPECT_EQ(outcome.refused[0].refusal, Refusal::kMissingObject);
   EXPECT_EQ(outcome.refused[0].missing_objects.front(), batch.records[1].key);
   // The key alone, without its layout, is not enough, nor is the layout without its two schemas.
-  for (const std::size_t missing : {1, 2}) {
+  for (const std::size_t missing : {std::size_t{1}, std::size_t{2}}) {
     batch.objects = {objects[objects.size() - missing]};
     outcome = Store(batch);
     ASSERT_THAT(outcome.refused, SizeIs(1));

@@ -47,6 +47,27 @@ TEST(ReceiverOptions, AreParsed) {
   EXPECT_FALSE(outcome.options->insecure);
 }
 
+TEST(ReceiverOptions, KeepsEverythingUnlessToldOtherwise) {
+  auto outcome = Parse({"--spool", "s", "--listen", "127.0.0.1:0"});
+  ASSERT_TRUE(outcome.options) << outcome.err;
+  EXPECT_FALSE(outcome.options->retention.expires);
+  EXPECT_EQ(outcome.options->retention.bytes_max, 0U);
+  outcome = Parse(
+      {"--spool", "s", "--listen", "127.0.0.1:0", "--retain", "90d", "--spool-bytes-max", "50GiB"});
+  ASSERT_TRUE(outcome.options) << outcome.err;
+  EXPECT_TRUE(outcome.options->retention.expires);
+  EXPECT_EQ(outcome.options->retention.age, std::chrono::hours(24 * 90));
+  EXPECT_EQ(outcome.options->retention.bytes_max, 50ULL << 30);
+  for (const auto& [option, value] :
+       {std::pair("--retain", "1s"), std::pair("--retain", "long"),
+        std::pair("--spool-bytes-max", "1MiB"), std::pair("--spool-bytes-max", "big")}) {
+    outcome = Parse({"--spool", "s", "--listen", "127.0.0.1:0", option, value});
+    EXPECT_FALSE(outcome.options);
+    EXPECT_EQ(outcome.status, ExitStatus::kUsage);
+    EXPECT_THAT(outcome.err, HasSubstr(option));
+  }
+}
+
 TEST(ReceiverOptions, PlaintextIsForLoopbackUnlessAsked) {
   EXPECT_TRUE(Parse({"--spool", "s", "--listen", "127.0.0.1:0"}).options);
   EXPECT_TRUE(Parse({"--spool", "s", "--listen", "[::1]:0"}).options);

@@ -5,6 +5,8 @@
 #include <string>
 #include <utility>
 
+#include "tools/cli/duration.h"
+#include "tools/cli/size.h"
 #include "tools/cli/version.h"
 
 namespace doagent::receiver {
@@ -30,8 +32,13 @@ constexpr const char* kExamples =
     "Exit status: 0 stopped by SIGTERM or SIGINT; 2 wrong usage; 3 cannot open the spool or "
     "listen.";
 
+constexpr Nanoseconds kRetainMin = std::chrono::minutes(1);
+constexpr std::uint64_t kSpoolBytesMin = std::uint64_t{8} << 20;
+
 struct Typed {
   std::string listen;
+  std::string retain;
+  std::string spool_bytes_max = "0";
   std::string log_level = "info";
 };
 
@@ -59,15 +66,44 @@ void Describe(CLI::App& app, ReceiverOptions& options, Typed& typed) {
       ->type_name("FILE");
   app.add_flag("--insecure", options.insecure,
                "Allow plaintext on an address that other machines reach");
+  app.add_option("--retain", typed.retain,
+                 "How long records stay, such as 90d; not given: while there is room")
+      ->type_name("DURATION");
+  app.add_option("--spool-bytes-max", typed.spool_bytes_max,
+                 "What the spool may take on disk, such as 50GiB; then the oldest records go. 0: "
+                 "all that there is")
+      ->type_name("SIZE")
+      ->capture_default_str();
   app.add_option("--log-level", typed.log_level, "trace, debug, info, warning or error")
       ->type_name("LEVEL")
       ->capture_default_str();
+}
+
+Result<void> InterpretRetention(const Typed& typed, spool::RetentionPolicy& retention) {
+  retention.expires = !typed.retain.empty();
+  if (retention.expires) {
+    const auto age = cli::ParseDuration(typed.retain);
+    if (!age) return Fail(ErrorCode::kRefuse, "--retain", age.error().Message());
+    if (*age < kRetainMin) {
+      return Fail(ErrorCode::kRefuse, "--retain " + typed.retain, "is less than a minute");
+    }
+    retention.age = *age;
+  }
+  const auto bytes = cli::ParseSize(typed.spool_bytes_max);
+  if (!bytes) return Fail(ErrorCode::kRefuse, "--spool-bytes-max", bytes.error().Message());
+  if (*bytes != 0 && *bytes < kSpoolBytesMin) {
+    return Fail(ErrorCode::kRefuse, "--spool-bytes-max " + typed.spool_bytes_max,
+                "is too little to work with; give 8MiB or more, or 0 for all that there is");
+  }
+  retention.bytes_max = *bytes;
+  return {};
 }
 
 Result<void> Interpret(const Typed& typed, ReceiverOptions& options) {
   auto listen = cli::ParseHostPort(typed.listen);
   if (!listen) return Fail(ErrorCode::kRefuse, "--listen", listen.error().Message());
   options.listen = *std::move(listen);
+  DOAGENT_TRY(InterpretRetention(typed, options.retention));
   auto level = cli::ParseLogLevel(typed.log_level);
   if (!level) return Fail(ErrorCode::kRefuse, "--log-level", level.error().Message());
   options.log_level = *level;

@@ -6,6 +6,7 @@
 #include <ostream>
 
 #include "spool/result.h"
+#include "spool/spool.h"
 #include "tools/cli/endpoint.h"
 #include "tools/cli/logging.h"
 
@@ -22,6 +23,7 @@ struct ReceiverOptions {
   std::filesystem::path tls_key;
   std::filesystem::path tls_client_ca;
   bool insecure = false;
+  spool::RetentionPolicy retention = {.bytes_max = 0, .expires = false};
   cli::LogLevel log_level = cli::LogLevel::kInfo;
 };
 

@@ -39,7 +39,7 @@ Store StoreIn(spool::Inbox& inbox) {
           [&inbox](const std::vector<spool::IncomingBatch>& batches) {
             return inbox.Store(batches, std::chrono::system_clock::now());
           },
-          [&inbox] { return inbox.Maintain(std::chrono::system_clock::now()); }};
+          [&inbox] { return inbox.Maintain(std::chrono::system_clock::now(), Now()); }};
 }
 
 }  // namespace
@@ -77,7 +77,8 @@ Result<void> Receiver::Impl::Start(const ReceiverOptions& options,
   ServiceOptions service;
   DOAGENT_ASSIGN(service.auth, Policy(options));
   DOAGENT_ASSIGN(credentials_, ServerCredentials(options));
-  auto inbox = spool::Inbox::Open({options.spool, "do-agent-receiver", std::move(random)});
+  auto inbox = spool::Inbox::Open(
+      {options.spool, "do-agent-receiver", std::move(random), {}, options.retention});
   // Whatever is wrong with the spool, it is not the command line.
   if (!inbox) return Fail(ErrorCode::kFatal, inbox.error().where, inbox.error().what);
   inbox_ = *std::move(inbox);

@@ -1,5 +1,6 @@
 #include "tools/do-agent-receiver/store_queue.h"
 
+#include <chrono>
 #include <utility>
 
 #include "spool/check.h"
@@ -9,6 +10,7 @@ namespace {
 
 // Of some milliseconds each; then whoever came meanwhile is served.
 constexpr int kMaintenanceStepsMax = 16;
+constexpr std::chrono::seconds kMaintainEvery{30};
 
 }  // namespace
 
@@ -75,7 +77,13 @@ void StoreQueue::Maintain() {
 
 StoreQueue::Work StoreQueue::Take() {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
+  const auto work = [this] { return stopping_ || !jobs_.empty(); };
+  // What is old goes also when nobody sends.
+  while (!changed_.wait_for(lock, kMaintainEvery, work)) {
+    lock.unlock();
+    Maintain();
+    lock.lock();
+  }
   if (stopping_) return std::monostate();
   if (auto* registration = std::get_if<Registration>(&jobs_.front())) {
     Registration taken = std::move(*registration);
