@@ -26,6 +26,24 @@ Result<std::map<OriginNumber, std::vector<IncarnationStart>>> LoadIncarnations(D
   }
 }
 
+// Of a table with the columns origin, `second`, first and last. A range may lie across the border:
+// its upper part is inserted for the new origin, its lower part stays.
+Result<void> MoveRanges(Database& database, const std::string& table, const std::string& second,
+                        OriginNumber from_origin, OriginNumber to, Sequence from) {
+  DOAGENT_ASSIGN(Statement upper, database.Prepare("INSERT INTO " + table + "(origin, " + second +
+                                                   ", first, last) SELECT ?, " + second +
+                                                   ", max(first, ?), last FROM " + table +
+                                                   " WHERE origin = ? AND last >= ?"));
+  DOAGENT_TRY(upper.Bind(to, from, from_origin, from).Run());
+  DOAGENT_ASSIGN(Statement lower,
+                 database.Prepare("UPDATE " + table +
+                                  " SET last = ? WHERE origin = ? AND first < ? AND last >= ?"));
+  DOAGENT_TRY(lower.Bind(from - 1, from_origin, from, from).Run());
+  DOAGENT_ASSIGN(Statement gone,
+                 database.Prepare("DELETE FROM " + table + " WHERE origin = ? AND first >= ?"));
+  return gone.Bind(from_origin, from).Run();
+}
+
 // The tables that are keyed by (origin, sequence), each in its own way.
 Result<void> MoveRows(Database& database, OriginNumber from_origin, OriginNumber to,
                       Sequence from) {
@@ -36,24 +54,8 @@ Result<void> MoveRows(Database& database, OriginNumber from_origin, OriginNumber
     DOAGENT_TRY(
         move.Bind(shift, PackId(from_origin, from), PackId(from_origin, kSequenceMax)).Run());
   }
-  // A range may lie across the border: its upper part is inserted for the new origin, its lower
-  // part stays.
-  for (const auto& [table, second] :
-       {std::pair<std::string, std::string>{"delivered", "receiver"}, {"removed", "kind"}}) {
-    DOAGENT_ASSIGN(Statement upper, database.Prepare("INSERT INTO " + table + "(origin, " + second +
-                                                     ", first, last) SELECT ?, " + second +
-                                                     ", max(first, ?), last FROM " + table +
-                                                     " WHERE origin = ? AND last >= ?"));
-    DOAGENT_TRY(upper.Bind(to, from, from_origin, from).Run());
-    DOAGENT_ASSIGN(Statement lower,
-                   database.Prepare("UPDATE " + table +
-                                    " SET last = ? WHERE origin = ? AND first < ? AND last >= ?"));
-    DOAGENT_TRY(lower.Bind(from - 1, from_origin, from, from).Run());
-    DOAGENT_ASSIGN(Statement gone,
-                   database.Prepare("DELETE FROM " + table + " WHERE origin = ? AND first >= ?"));
-    DOAGENT_TRY(gone.Bind(from_origin, from).Run());
-  }
-  return {};
+  DOAGENT_TRY(MoveRanges(database, "delivered", "receiver", from_origin, to, from));
+  return MoveRanges(database, "removed", "kind", from_origin, to, from);
 }
 
 }  // namespace

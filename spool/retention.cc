@@ -43,6 +43,12 @@ RangeSet EverySecond(const RangeSet& sequences) {
   return second;
 }
 
+std::optional<std::uint64_t> DiskFreeBytes(const std::string& path) {
+  struct statvfs disk {};
+  if (statvfs(path.c_str(), &disk) != 0) return std::nullopt;
+  return disk.f_bavail * disk.f_frsize;
+}
+
 bool Within(const RangeSet& inner, const RangeSet& outer) {
   const auto ranges = inner.ToVector();
   return std::all_of(ranges.begin(), ranges.end(),
@@ -68,21 +74,26 @@ Result<Retention::Space> Retention::Measure() {
   DOAGENT_ASSIGN(const std::int64_t page_bytes, database.QueryInteger("PRAGMA page_size"));
   Space space;
   space.used_bytes = static_cast<std::uint64_t>((pages - free_pages) * page_bytes);
+  space.spare_bytes = static_cast<std::uint64_t>(free_pages * page_bytes);
   std::error_code none;
   const auto log = std::filesystem::file_size(database.path() + "-wal", none);
   if (!none) space.used_bytes += log;
-  struct statvfs disk {};
-  if (statvfs(database.path().c_str(), &disk) == 0) {
-    space.disk_free_bytes = disk.f_bavail * disk.f_frsize;
-  }
+  space.disk_free_bytes =
+      policy_.disk_free_bytes ? policy_.disk_free_bytes() : DiskFreeBytes(database.path());
   return space;
+}
+
+bool Retention::DiskIsShort(const Space& space) const {
+  return space.disk_free_bytes && *space.disk_free_bytes < policy_.disk_free_bytes_min;
 }
 
 std::string Retention::Want(const Space& space) const {
   if (policy_.bytes_max > 0 && space.used_bytes > policy_.bytes_max) {
     return "the spool may have " + Mebibytes(policy_.bytes_max);
   }
-  if (space.disk_free_bytes && *space.disk_free_bytes < policy_.disk_free_bytes_min) {
+  // What is about to be given back counts as given back.
+  if (DiskIsShort(space) &&
+      *space.disk_free_bytes + space.spare_bytes < policy_.disk_free_bytes_min) {
     return "the disk has " + Mebibytes(*space.disk_free_bytes) + " left, " +
            Mebibytes(policy_.disk_free_bytes_min) + " are to stay free";
   }
@@ -283,9 +294,14 @@ Result<void> Retention::Reload() {
 Result<bool> Retention::Vacuum() {
   Database& database = writer_.database();
   DOAGENT_ASSIGN(const std::int64_t free_pages, database.QueryInteger("PRAGMA freelist_count"));
+  if (free_pages == 0) return false;
+  DOAGENT_ASSIGN(const Space space, Measure());
+  const bool disk_is_short = DiskIsShort(space);
   DOAGENT_ASSIGN(const std::int64_t pages, database.QueryInteger("PRAGMA page_count"));
-  if (free_pages < std::max(kFreePagesMin, pages / 8)) return false;
+  if (!disk_is_short && free_pages < std::max(kFreePagesMin, pages / 8)) return false;
   DOAGENT_TRY(database.Execute("PRAGMA incremental_vacuum(" + std::to_string(kVacuumPages) + ")"));
+  // The file gets shorter when the log is copied into it; that comes by itself, but not at once.
+  if (disk_is_short) DOAGENT_TRY(database.Execute("PRAGMA wal_checkpoint(PASSIVE)"));
   return true;
 }
 

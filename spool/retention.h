@@ -79,7 +79,8 @@ class Retention {
   };
 
   struct Space {
-    std::uint64_t used_bytes = 0;  // database without its free pages, log
+    std::uint64_t used_bytes = 0;   // database without its free pages, log
+    std::uint64_t spare_bytes = 0;  // its free pages
     std::optional<std::uint64_t> disk_free_bytes;
   };
 
@@ -87,6 +88,7 @@ class Retention {
       : writer_(writer), sealer_(sealer), runs_(std::move(runs)), policy_(policy) {}
 
   Result<Space> Measure();
+  bool DiskIsShort(const Space& space) const;
   // Why something has to go; empty: it need not.
   std::string Want(const Space& space) const;
   WallTime Horizon(WallTime wall, MonoTime mono);

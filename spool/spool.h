@@ -36,6 +36,8 @@ struct RetentionPolicy {
   bool expires = true;  // what was delivered (in a local spool: everything) goes with this age
   Nanoseconds age = std::chrono::hours(24);
   Nanoseconds floor{0};  // what is younger goes last for want of space
+  // What is free on the disk; unset: what the file system of the spool says. For tests.
+  std::function<std::optional<std::uint64_t>()> disk_free_bytes = nullptr;
 };
 
 struct SpoolOptions {

@@ -211,10 +211,10 @@ TEST_F(RetentionTest, ForWantOfSpaceDeliveredRecordsGoFirst) {
 }
 
 TEST_F(RetentionTest, UndeliveredRecordsAreThinnedBeforeAnyIsDropped) {
-  policy_.bytes_max = 3 << 20;
+  policy_.bytes_max = 2 << 20;
   Open();
-  Append(3000, 1000);
-  EXPECT_LE(FileBytes(), (3 << 20) + (200 << 10));
+  Append(1500, 1000);
+  EXPECT_LE(FileBytes(), (2 << 20) + (200 << 10));
   const Contents contents = Read();
   ASSERT_THAT(contents.losses, Not(IsEmpty()));
   for (const Event& event : contents.losses) EXPECT_EQ(event.kind, EventKind::kThinning);
@@ -229,10 +229,10 @@ TEST_F(RetentionTest, UndeliveredRecordsAreThinnedBeforeAnyIsDropped) {
 }
 
 TEST_F(RetentionTest, WhenAllIsThinTheOldestGo) {
-  policy_.bytes_max = 2 << 20;
+  policy_.bytes_max = 1600 << 10;
   Open();
-  Append(4000, 2000);
-  EXPECT_LE(FileBytes(), (2 << 20) + (400 << 10));
+  Append(1400, 2000);
+  EXPECT_LE(FileBytes(), (1600 << 10) + (400 << 10));
   const Contents contents = Read();
   std::set<EventKind> kinds;
   for (const Event& event : contents.losses) kinds.insert(event.kind);
@@ -268,6 +268,24 @@ TEST_F(RetentionTest, ADiskThatFillsUpIsSpared) {
   EXPECT_LT(contents.snapshots.count(), 33U);
   EXPECT_THAT(contents.losses, Not(IsEmpty()));
   EXPECT_THAT(contents.losses[0].reason, ::testing::HasSubstr("are to stay free"));
+  CheckLedger();
+}
+
+TEST_F(RetentionTest, ADiskThatIsAlmostShortCostsNoMoreThanIsMissing) {
+  Open();
+  Append(400, 2000);
+  // A disk of which the spool has what it has, and 100 KiB more are to stay free.
+  const std::uint64_t size = std::filesystem::file_size(dir_ / "spool.db");
+  policy_.disk_free_bytes_min = 100 << 10;
+  policy_.disk_free_bytes = [this, size]() -> std::optional<std::uint64_t> {
+    return size - std::min(size, std::filesystem::file_size(dir_ / "spool.db"));
+  };
+  Open();
+  Idle(minutes(10));
+  const Contents contents = Read();
+  ASSERT_THAT(contents.losses, Not(IsEmpty()));
+  EXPECT_GT(contents.snapshots.count(), 200U);
+  EXPECT_LE(std::filesystem::file_size(dir_ / "spool.db"), size - (100 << 10));
   CheckLedger();
 }
 

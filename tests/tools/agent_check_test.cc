@@ -117,6 +117,13 @@ TEST_F(CheckTest, PatternsAndDirectoriesAreTried) {
   EXPECT_THAT(ErrorOf({"--path.procfs=/nowhere"}), StartsWith("--procfs: "));
 }
 
+TEST_F(CheckTest, AFloorThatDoesNotFitIsAnError) {
+  EXPECT_THAT(ErrorOf({"--retain=3650d", "--retain-floor=3600d", "--spool-bytes-max=8MiB"}),
+              AllOf(StartsWith("--retain-floor: 3600d of "),
+                    HasSubstr("more than spool_bytes_max, 8MiB; raise that")));
+  EXPECT_THAT(Run({"--retain=3650d", "--retain-floor=1h"}).findings.errors, IsEmpty());
+}
+
 TEST_F(CheckTest, AMissingSpoolFolderIsAWarning) {
   const CheckOutcome outcome = Run({"--spool=/nowhere/spool.db"});
   EXPECT_THAT(outcome.findings.errors, IsEmpty());

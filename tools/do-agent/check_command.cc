@@ -35,6 +35,7 @@ Result<CheckOutcome> Check(const std::vector<cli::Setting>& settings, const cli:
   const auto meant = ToAgentSettings(values, machine);
   if (meant) {
     outcome.findings = CheckSettings(*meant, values);
+    if (outcome.findings.floor) outcome.findings.errors.push_back(*outcome.findings.floor);
     CheckSpool(*meant, values, outcome.findings);
   } else {
     outcome.findings.errors.push_back(meant.error());

@@ -39,10 +39,12 @@ class Checker {
     const auto collector = collector::Collector::Create(settings_.collector);
     if (!collector) {
       findings_.errors.push_back(Placed(collector.error(), values_));
-    } else if (settings_.retention.floor > Nanoseconds(0)) {
-      Require("retain_floor", CheckFloorFits(settings_.retention, settings_.interval,
-                                             CountSeries(**collector, BootId())));
+      return;
     }
+    if (settings_.retention.floor == Nanoseconds(0)) return;
+    const auto fits =
+        CheckFloorFits(settings_.retention, settings_.interval, CountSeries(**collector, BootId()));
+    if (!fits) findings_.floor = Placed(fits.error(), values_);
   }
 
   void CheckToken() {

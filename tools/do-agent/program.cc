@@ -3,8 +3,10 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <variant>
 
@@ -87,6 +89,13 @@ ExitStatus RunDaemon(const cli::Values& values, const AgentSettings& settings) {
   const auto log = cli::MakeStderrLogger("do-agent", settings.log_level,
                                          cli::StyleForStderr(std::getenv("JOURNAL_STREAM")));
   for (const std::string& warning : findings.warnings) log->warn(warning);
+  if (findings.floor) {
+    std::error_code none;
+    if (!std::filesystem::exists(settings.spool, none)) {
+      return Complain(ExitStatus::kUsage, *findings.floor);
+    }
+    log->warn(findings.floor->Message() + "; for want of space, younger records will go too");
+  }
   const auto ran = Run(settings, signals, *log);
   return ran ? ExitStatus::kDone : Complain(ExitStatus::kWorld, ran.error());
 }

@@ -16,7 +16,6 @@
 #include "tools/do-agent/clock.h"
 #include "tools/do-agent/random.h"
 #include "tools/do-agent/recorder.h"
-#include "tools/do-agent/retention_settings.h"
 #include "tools/do-agent/tick_schedule.h"
 #include "tools/do-agent/upload_thread.h"
 
@@ -61,19 +60,6 @@ Result<std::unique_ptr<spool::Spool>> OpenSpool(const AgentSettings& settings,
   options.wall = now.wall;
   options.mono = now.mono;
   return spool::Spool::Open(options);
-}
-
-// A floor that cannot be kept: refused while there is nothing to lose by it. With data in the spool
-// the agent starts in any case, and says so.
-Result<void> CheckRetention(const AgentSettings& settings, collector::Collector& collector,
-                            const BootId& boot_id, spdlog::logger& log) {
-  if (settings.retention.floor == Nanoseconds(0)) return {};
-  auto fits =
-      CheckFloorFits(settings.retention, settings.interval, CountSeries(collector, boot_id));
-  std::error_code none;
-  if (fits || !std::filesystem::exists(settings.spool, none)) return fits;
-  log.warn(fits.error().Message() + "; younger records may have to go");
-  return {};
 }
 
 std::string Joined(const std::vector<std::string>& texts) {
@@ -161,7 +147,6 @@ Result<void> Run(const AgentSettings& settings, cli::StopSignals& signals, spdlo
   DOAGENT_ASSIGN(const spool::Host host, HostOf(settings));
   DOAGENT_ASSIGN(const BootId boot_id, collector::ReadBootId(settings.collector.procfs));
   DOAGENT_ASSIGN(const auto collector, collector::Collector::Create(settings.collector));
-  DOAGENT_TRY(CheckRetention(settings, *collector, boot_id, log));
   DOAGENT_ASSIGN(const auto spool, OpenSpool(settings, host, boot_id, ReadClocks()));
   log.info(StartLine(settings, host));
 
