@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "spool/check.h"
+#include "spool/object_codec.h"
 #include "spool/opening.h"
 #include "spool/range_table.h"
 #include "spool/request.h"
@@ -16,21 +17,25 @@ namespace {
 // some costs only a re-send.
 constexpr int kAppendsPerAcknowledgement = 6;
 
+// Objects come with few rows. Schemas have limits of their own on what they decode to.
+bool Readable(const StoredObject& object) {
+  const auto content = OpenObject(object);
+  return content && (object.kind != ObjectKind::kSchema || DecodeSchema(*content));
+}
+
 // What no reader and no receiver would take must not become durable.
 Result<void> CheckLimits(const Snapshot& snapshot, const EncodedRow& row) {
   std::size_t series = 0;
   for (const auto& section : snapshot.sections) series += section.schema->size();
-  const bool objects_fit =
-      std::all_of(row.objects.begin(), row.objects.end(),
-                  [](const auto& object) { return object.payload.size() <= kObjectBytesMax; });
+  const bool objects_fit = std::all_of(row.objects.begin(), row.objects.end(), Readable);
   if (series <= kSeriesMax && snapshot.sections.size() <= kSectionsMax && objects_fit &&
       row.record.payload.size() <= kRecordBytesMax) {
     return {};
   }
   return Fail(ErrorCode::kRefuse, "snapshot",
               std::to_string(series) + " series: more than a record takes (" +
-                  std::to_string(kSeriesMax) + " series, " + std::to_string(kRecordBytesMax) +
-                  " bytes); leave collectors or devices out");
+                  std::to_string(kSeriesMax) + " series with their labels, " +
+                  std::to_string(kRecordBytesMax) + " bytes); leave collectors or devices out");
 }
 
 }  // namespace

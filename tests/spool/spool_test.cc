@@ -259,6 +259,21 @@ TEST(SpoolTest, WhatIsDeliveredUnderAnOlderIdIsStillClaimed) {
   EXPECT_EQ(spool->Claims()->at(1).first_pending, 1U);
 }
 
+TEST(SpoolTest, ASchemaThatNobodyWouldReadIsRefused) {
+  const TempDir dir;
+  const auto spool = MustOpen(TestSpoolOptions(dir / "spool.db"));
+  std::vector<Label> labels;
+  for (int i = 0; i < 20; ++i) labels.push_back({"l" + std::to_string(i), ""});
+  const std::vector<Series> series(30'000, Series{0, labels});
+  Snapshot snapshot = MakeSnapshot(1);
+  snapshot.sections = {test::MakeSection(
+      std::make_shared<const Schema>("c", std::vector<Family>{{"f", "", {}, {}, ""}}, series), 1)};
+  const auto refused = spool->Append(snapshot);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kRefuse);
+  EXPECT_TRUE(spool->Append(MakeSnapshot(2)));
+}
+
 TEST(SpoolTest, ASnapshotBeyondTheLimitsIsRefusedAndTheNextOneStored) {
   const TempDir dir;
   const auto spool = MustOpen(TestSpoolOptions(dir / "spool.db"));
