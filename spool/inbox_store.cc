@@ -176,14 +176,21 @@ Result<std::optional<RefusedRange>> Inbox::Impl::CompareWithStored(const StoredR
 
 Result<bool> Inbox::Impl::AgreesWithStored(const DecodedBlock& block, const PendingOrigin& origin) {
   const auto& sequences = block.sequences();
-  return VisitStored(origin.origin.row.number, {sequences.front(), sequences.back()},
-                     [&](Sequence sequence, const Snapshot* stored) {
-                       const auto found =
-                           std::lower_bound(sequences.begin(), sequences.end(), sequence);
-                       if (found == sequences.end() || *found != sequence) return true;
-                       const auto i = static_cast<std::size_t>(found - sequences.begin());
-                       return stored != nullptr && SameContent(*stored, block.At(i));
-                     });
+  const auto same = [&](Sequence sequence, const Snapshot* stored) {
+    const auto found = std::lower_bound(sequences.begin(), sequences.end(), sequence);
+    const auto i = static_cast<std::size_t>(found - sequences.begin());
+    return stored != nullptr && SameContent(*stored, block.At(i));
+  };
+  RangeSet own;
+  for (const Sequence sequence : sequences) own.Add({sequence, sequence});
+  // Only what both have: the range of a block may be far longer than what is in it.
+  for (const auto& range : own.ToVector()) {
+    for (const auto& both : origin.origin.stored.Within(range)) {
+      DOAGENT_ASSIGN(const bool agrees, VisitStored(origin.origin.row.number, both, same));
+      if (!agrees) return false;
+    }
+  }
+  return true;
 }
 
 Result<std::optional<Refused>> Inbox::Impl::StoreBlock(const StoredBlock& block,
