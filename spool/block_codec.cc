@@ -427,7 +427,7 @@ Result<DecodedBlock> DecodeBlock(const StoredBlock& block, const std::vector<Lay
 
 Result<void> VerifyChecksum(const StoredBlock& block) {
   if (ChecksumOf(block) == block.checksum) return {};
-  return Fail(ErrorCode::kSalvage,
+  return Fail(ErrorCode::kPark,
               "block " + std::to_string(block.range.first) + "-" + std::to_string(block.range.last),
               "its checksum does not fit its content");
 }

@@ -78,7 +78,7 @@ class DecodedBlock {
 // REQUIRES the layouts that the block names, in their order.
 Result<DecodedBlock> DecodeBlock(const StoredBlock& block, const std::vector<LayoutPtr>& layouts);
 
-// kSalvage: the checksum is not the block's.
+// kPark: the checksum is not the block's.
 Result<void> VerifyChecksum(const StoredBlock& block);
 
 }  // namespace doagent::spool

@@ -25,12 +25,7 @@ Result<Statement> PrepareFind(Database& database, std::string_view payload) {
       "AND last >= ?4 ORDER BY id LIMIT 1");
 }
 
-Result<std::optional<StoredBlock>> FindWith(Statement& select, OriginNumber origin, Sequence first,
-                                            Sequence last) {
-  const StatementScope scope(select);
-  select.Bind(PackId(origin, 0), PackId(origin, first), PackId(origin, last), first);
-  DOAGENT_ASSIGN(const bool there, select.Step());
-  if (!there) return std::nullopt;
+StoredBlock BlockAt(const Statement& select) {
   StoredBlock block;
   block.range = {SequenceOf(select.Integer(0)), static_cast<Sequence>(select.Integer(1))};
   block.first_time_unix_ns = select.Integer(2);
@@ -40,17 +35,33 @@ Result<std::optional<StoredBlock>> FindWith(Statement& select, OriginNumber orig
   block.holes = std::string(select.Blob(6));
   block.layouts = SplitIds(select.Blob(7));
   block.payload = std::string(select.Blob(8));
-  const bool possible = block.range.last >= block.range.first &&
-                        block.range.last - block.range.first < kBlockSpanMax &&
-                        block.holes.size() <= kBlockSpanMax / 8;
-  if (!possible) {
-    return Fail(ErrorCode::kSalvage, "block " + std::to_string(block.range.first),
-                "has an impossible range");
-  }
   return block;
 }
 
+Result<std::optional<StoredBlock>> FindWith(Statement& select, OriginNumber origin, Sequence first,
+                                            Sequence last) {
+  const StatementScope scope(select);
+  // Where the first block may begin: before `first`, too, unless that is a damaged one.
+  for (Sequence lowest = 0, highest = first;;) {
+    select.Bind(PackId(origin, lowest), PackId(origin, highest), PackId(origin, last), first);
+    DOAGENT_ASSIGN(const bool there, select.Step());
+    if (!there) return std::nullopt;
+    StoredBlock block = BlockAt(select);
+    if (HasPossibleRange(block)) return block;
+    block.range.last = block.range.first;
+    block.holes.clear();
+    if (block.range.first >= first) return block;
+    lowest = highest = block.range.first + 1;
+  }
+}
+
 }  // namespace
+
+bool HasPossibleRange(const StoredBlock& block) {
+  return block.range.last >= block.range.first &&
+         block.range.last - block.range.first < kBlockSpanMax &&
+         block.holes.size() <= kBlockSpanMax / 8;
+}
 
 std::vector<ObjectId> SplitIds(std::string_view joined) {
   std::vector<ObjectId> ids;

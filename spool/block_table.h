@@ -18,6 +18,9 @@ namespace doagent::spool {
 // the block's checksum fail, as it should.
 std::vector<ObjectId> SplitIds(std::string_view joined);
 
+// That a block may have such a range and such holes at all.
+bool HasPossibleRange(const StoredBlock& block);
+
 class BlockWriter {
  public:
   static Result<BlockWriter> Prepare(Database& database);
@@ -39,7 +42,8 @@ class BlockReader {
  public:
   static Result<BlockReader> Prepare(Database& database);
 
-  // The lowest block whose range has something of first..last. Nothing: there is none.
+  // The lowest block whose range has something of first..last. Nothing: there is none. A block
+  // with an impossible range comes as one of its first sequence alone: its checksum is wrong then.
   Result<std::optional<StoredBlock>> Find(OriginNumber origin, Sequence first, Sequence last);
   // The same without its payload.
   Result<std::optional<StoredBlock>> FindHead(OriginNumber origin, Sequence first, Sequence last);

@@ -8,6 +8,7 @@
 #include "spool/inbox_impl.h"
 #include "spool/layout.h"
 #include "spool/range_table.h"
+#include "spool/recognise.h"
 
 namespace doagent::spool {
 namespace {
@@ -16,8 +17,14 @@ constexpr const char* kOwnId = "spool_id";
 
 }  // namespace
 
-Result<void> Inbox::Impl::Load(const InboxOptions& options) {
+Result<void> Inbox::Impl::Load(const InboxOptions& options, const std::filesystem::path& log) {
   Database& database = writer_->database();
+  DOAGENT_ASSIGN(maintenance_, Maintenance::Prepare(*writer_, options.seal));
+  Sealer& sealer = maintenance_->sealer();
+  DOAGENT_ASSIGN(retention_, Retention::Prepare(*writer_, sealer, *reserve_, options.retention));
+  DOAGENT_ASSIGN(salvager_, Salvager::Prepare(*writer_, sealer, Host()));
+  DOAGENT_ASSIGN(scrubber_, Scrubber::Prepare(*writer_));
+  if (!log.empty()) DOAGENT_TRY(salvager_->TakeOverLog(log));
   DOAGENT_ASSIGN(const auto own_id, LoadMeta(database, kOwnId));
   if (own_id) {
     const auto id = ReceiverId::FromBytes(*own_id);
@@ -28,14 +35,36 @@ Result<void> Inbox::Impl::Load(const InboxOptions& options) {
     receiver_id_ = *ReceiverId::FromBytes({reinterpret_cast<const char*>(halves), sizeof halves});
     DOAGENT_TRY(StoreMeta(database, kOwnId, receiver_id_.bytes()));
   }
-  DOAGENT_ASSIGN(auto rows, LoadOrigins(database));
-  DOAGENT_ASSIGN(auto stored, LoadStored(database));
+  return LoadOrigins();
+}
+
+Result<void> Inbox::Impl::LoadOrigins() {
+  DOAGENT_ASSIGN(auto rows, spool::LoadOrigins(writer_->database()));
+  DOAGENT_ASSIGN(auto stored, LoadStored(writer_->database()));
   for (auto& row : rows) {
-    InboxOrigin origin{row, std::move(stored[row.number]), {}};
+    InboxOrigin& origin = origins_[row.spool_id];
+    origin.stored = std::move(stored[row.number]);
     maintenance_->Look(row.number);
-    origins_.emplace(row.spool_id, std::move(origin));
+    origin.row = std::move(row);
   }
   return {};
+}
+
+Result<bool> Inbox::Impl::SalvageSome() {
+  DOAGENT_ASSIGN(const auto progress, salvager_->Step());
+  if (progress == Salvager::Progress::kNothing) return false;
+  if (progress == Salvager::Progress::kMore) return true;
+  DOAGENT_ASSIGN(Transaction transaction, writer_->Begin());
+  DOAGENT_ASSIGN(const auto losses, salvager_->current().Finish());
+  // A receiver writes no events of its own; its totals tell.
+  for (const SalvageLoss& loss : losses) {
+    DOAGENT_TRY(
+        writer_->AddTotals(loss.origin, EventKind::kSalvageLoss, 1, loss.sequences.count()));
+  }
+  DOAGENT_TRY(transaction.Commit());
+  salvager_->Done();
+  DOAGENT_TRY(LoadOrigins());
+  return true;
 }
 
 Result<void> Inbox::Impl::PutClaim(const Principal& principal, const Claim& claim) {
@@ -98,6 +127,25 @@ Result<void> Inbox::Impl::WriteOrigins(const Working& working) {
   return {};
 }
 
+Result<void> Inbox::Impl::ScrubSome(WallTime now) {
+  std::vector<OriginNumber> origins;
+  for (const auto& [spool_id, origin] : origins_) origins.push_back(origin.row.number);
+  std::sort(origins.begin(), origins.end());
+  DOAGENT_ASSIGN(const auto damaged, scrubber_->Step(origins));
+  if (!damaged) return {};
+  Database& database = writer_->database();
+  constexpr auto kKind = static_cast<std::int64_t>(RemovalKind::kDamaged);
+  DOAGENT_ASSIGN(Transaction transaction, writer_->Begin());
+  DOAGENT_TRY(scrubber_->SetAside(*damaged, now));
+  DOAGENT_ASSIGN(auto removed, LoadRemoved(database));
+  RangeSet& all = removed[{damaged->origin, kKind}];
+  all.Add(damaged->sequences);
+  DOAGENT_TRY(WriteRemoved(database, damaged->origin, kKind, all, damaged->sequences));
+  DOAGENT_TRY(writer_->AddTotals(damaged->origin, EventKind::kSalvageLoss, 1,
+                                 damaged->sequences.count()));
+  return transaction.Commit();
+}
+
 Result<std::vector<BatchOutcome>> Inbox::Impl::Store(const std::vector<IncomingBatch>& batches,
                                                      WallTime now) {
   Working working;
@@ -136,7 +184,8 @@ Result<bool> Inbox::Impl::Retain(WallTime wall, MonoTime mono) {
   // A receiver writes no events of its own; its totals tell.
   if (removal->kind != RemovalKind::kExpired) {
     DOAGENT_TRY(
-        writer_->AddLoss(removal->origin, EventKind::kEviction, removal->sequences.count()));
+        writer_->AddTotals(removal->origin, EventKind::kEviction, 1,
+                                    removal->sequences.count()));
   }
   DOAGENT_TRY(transaction.Commit());
   retention_->Applied(*removal);
@@ -151,8 +200,14 @@ Result<bool> Inbox::Impl::Maintain(WallTime now, MonoTime mono) {
                    maintenance_->Seal({origin.row.number, origin.stored, false}, now));
     if (sealed) return true;
   }
+  DOAGENT_ASSIGN(const bool retained, Retain(now, mono));
+  if (retained) return true;
+  DOAGENT_ASSIGN(const bool salvaging, SalvageSome());
+  if (salvaging) return true;
+  // Not while objects are taken over that nothing names yet.
   DOAGENT_TRY(maintenance_->Sweep(std::nullopt));
-  return Retain(now, mono);
+  DOAGENT_TRY(ScrubSome(now));
+  return false;
 }
 
 Inbox::Inbox(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -160,21 +215,23 @@ Inbox::~Inbox() = default;
 
 Result<std::unique_ptr<Inbox>> Inbox::Open(const InboxOptions& options) {
   DOAGENT_CHECK(options.random != nullptr);
-  DOAGENT_TRY(RefuseOtherFiles(options.path));
+  DOAGENT_ASSIGN([[maybe_unused]] const Recognised recognised, Recognise(options.path));
   DOAGENT_ASSIGN(LockFile lock, LockFile::Acquire(options.path, options.program));
-  DOAGENT_ASSIGN(auto writer, Writer::Open(options.path, Role::kReceiver));
-  DOAGENT_ASSIGN(RunReader runs, RunReader::Prepare(writer->database()));
-  DOAGENT_ASSIGN(auto maintenance, Maintenance::Prepare(*writer, options.seal));
-  DOAGENT_ASSIGN(auto retention,
-                 Retention::Prepare(*writer, maintenance->sealer(), options.retention));
-  auto impl = std::make_unique<Impl>(std::move(lock), std::move(writer), std::move(runs),
-                                     std::move(maintenance), std::move(retention));
-  DOAGENT_TRY(impl->Load(options));
+  auto reserve = std::make_unique<ReserveFile>(options.path, options.retention.bytes_max);
+  DOAGENT_ASSIGN(OwnedFile owned, OpenOwned(options.path, Role::kReceiver, options.wall, *reserve));
+  const std::filesystem::path log = owned.log_aside;
+  DOAGENT_ASSIGN(RunReader runs, RunReader::Prepare(owned.writer->database()));
+  auto impl = std::make_unique<Impl>(std::move(lock), std::move(reserve), std::move(owned),
+                                     std::move(runs));
+  DOAGENT_TRY(impl->Load(options, log));
   return std::unique_ptr<Inbox>(new Inbox(std::move(impl)));
 }
 
 const ReceiverId& Inbox::receiver_id() const {
   return impl_->receiver_id();
+}
+const std::string& Inbox::replaced() const {
+  return impl_->replaced();
 }
 Result<StoredClaim> Inbox::Register(const Principal& principal, const Claim& claim) {
   return impl_->Register(principal, claim);

@@ -24,6 +24,7 @@ struct InboxOptions {
   std::filesystem::path path;
   std::string program;                    // names the holder in the lock file
   std::function<std::uint64_t()> random;  // seeds ids; REQUIRED
+  WallTime wall = {};                     // names what has to be set aside
   SealPolicy seal = {};
   RetentionPolicy retention = {.expires = false};
 };
@@ -65,6 +66,8 @@ struct BatchOutcome {
 
 class Inbox {
  public:
+  // Damaged files are set aside, and what is intact in them is taken over by Maintain. Errors as
+  // Spool::Open has them.
   static Result<std::unique_ptr<Inbox>> Open(const InboxOptions& options);
   ~Inbox();
 
@@ -72,6 +75,8 @@ class Inbox {
   Inbox& operator=(const Inbox&) = delete;
 
   const ReceiverId& receiver_id() const;
+  // Why the file is a new one although there was one before. Empty: it is not.
+  const std::string& replaced() const;
 
   // Registers an origin and says what is stored of it. kRefuse: it belongs to another principal.
   Result<StoredClaim> Register(const Principal& principal, const Claim& claim);

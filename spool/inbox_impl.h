@@ -18,9 +18,12 @@
 #include "spool/lock_file.h"
 #include "spool/maintenance.h"
 #include "spool/origin_table.h"
+#include "spool/owned_file.h"
 #include "spool/record_decoder.h"
 #include "spool/retention.h"
 #include "spool/run_reader.h"
+#include "spool/salvager.h"
+#include "spool/scrubber.h"
 #include "spool/writer.h"
 
 namespace doagent::spool {
@@ -50,17 +53,18 @@ struct Refused {
 
 class Inbox::Impl {
  public:
-  Impl(LockFile lock, std::unique_ptr<Writer> writer, RunReader runs,
-       std::unique_ptr<Maintenance> maintenance, std::unique_ptr<Retention> retention)
+  Impl(LockFile lock, std::unique_ptr<ReserveFile> reserve, OwnedFile owned, RunReader runs)
       : lock_(std::move(lock)),
-        writer_(std::move(writer)),
+        reserve_(std::move(reserve)),
+        replaced_(std::move(owned.replaced)),
+        writer_(std::move(owned.writer)),
         runs_(std::move(runs)),
-        maintenance_(std::move(maintenance)),
-        retention_(std::move(retention)),
         decoder_(writer_->objects()) {}
 
-  Result<void> Load(const InboxOptions& options);
+  // log: of this spool, with records that are in it alone; empty: there is none.
+  Result<void> Load(const InboxOptions& options, const std::filesystem::path& log);
   const ReceiverId& receiver_id() const { return receiver_id_; }
+  const std::string& replaced() const { return replaced_; }
   Result<StoredClaim> Register(const Principal& principal, const Claim& claim);
   Result<std::vector<BatchOutcome>> Store(const std::vector<IncomingBatch>& batches, WallTime now);
   Result<bool> Maintain(WallTime now, MonoTime mono);
@@ -103,14 +107,23 @@ class Inbox::Impl {
   Result<tl::expected<DecodedBlock, Refused>> Validate(const StoredBlock& block);
   bool TooMuch(const PendingOrigin& origin, std::size_t begun_before) const;
   Result<void> WriteOrigins(const Working& working);
+  Result<void> LoadOrigins();
+  // Takes over some more of what was set aside. True: there is more.
+  Result<bool> SalvageSome();
+  // Looks whether some more of what is stored can still be read.
+  Result<void> ScrubSome(WallTime now);
   // Removes one thing, if something has to go. True: there may be more.
   Result<bool> Retain(WallTime wall, MonoTime mono);
 
   LockFile lock_;
+  std::unique_ptr<ReserveFile> reserve_;
+  const std::string replaced_;
   std::unique_ptr<Writer> writer_;
   RunReader runs_;
   std::unique_ptr<Maintenance> maintenance_;
   std::unique_ptr<Retention> retention_;
+  std::unique_ptr<Salvager> salvager_;
+  std::unique_ptr<Scrubber> scrubber_;
   RecordDecoder decoder_;
   std::size_t series_decoded_ = 0;  // of the batch that is being stored
   ReceiverId receiver_id_;

@@ -6,7 +6,6 @@
 
 #include <cerrno>
 #include <cstring>
-#include <fstream>
 #include <string>
 #include <string_view>
 
@@ -125,6 +124,7 @@ CREATE TABLE parked(
 CREATE TABLE ledger(
   origin INTEGER NOT NULL,
   kind INTEGER NOT NULL,
+  events INTEGER NOT NULL,
   records INTEGER NOT NULL,
   PRIMARY KEY(origin, kind)
 ) STRICT, WITHOUT ROWID;
@@ -133,6 +133,13 @@ CREATE TABLE requests(
   number INTEGER PRIMARY KEY AUTOINCREMENT,
   kind TEXT NOT NULL,
   argument TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE damaged(
+  id INTEGER PRIMARY KEY,
+  found_unix_ms INTEGER NOT NULL,
+  what TEXT NOT NULL,
+  payload BLOB NOT NULL
 ) STRICT;
 )sql";
 
@@ -180,6 +187,10 @@ Result<void> CheckFormat(Database& database) {
                                        "); it is left as it is: use the newer program");
   }
   if (version < kFormatVersion) {
+    const auto format = database.QueryInteger("SELECT value FROM meta WHERE name = 'format'");
+    if (format && *format == kFormatVersion) {
+      return Fail(ErrorCode::kSalvage, database.path(), "its header is damaged");
+    }
     return Refuse(database.path(), "was written before the first release (format " +
                                        std::to_string(version) + ", this program knows " +
                                        std::to_string(kFormatVersion) +
@@ -197,6 +208,9 @@ Result<void> CreateTables(Database& database, Role role) {
   DOAGENT_ASSIGN(Statement insert,
                  database.Prepare("INSERT INTO meta(name, value) VALUES('role', ?)"));
   DOAGENT_TRY(insert.Bind(std::string(role == Role::kAgent ? "agent" : "receiver")).Run());
+  // Once more, away from the header: a version that is too low may be a flipped bit.
+  DOAGENT_TRY(database.Execute("INSERT INTO meta(name, value) VALUES('format', " +
+                               std::to_string(kFormatVersion) + ")"));
   return transaction.Commit();
 }
 
@@ -230,23 +244,12 @@ Result<Role> RoleOf(Database& database) {
   return select.Text(0) == "receiver" ? Role::kReceiver : Role::kAgent;
 }
 
-Result<void> RefuseOtherFiles(const std::filesystem::path& path) {
-  DOAGENT_ASSIGN(const Presence presence, Look(path));
-  if (presence == Presence::kAbsent) return {};
-  constexpr std::string_view kDatabase("SQLite format 3\0", 16);
-  std::ifstream file(path, std::ios::binary);
-  std::string beginning(kDatabase.size(), '\0');
-  file.read(beginning.data(), static_cast<std::streamsize>(beginning.size()));
-  // What cannot be read is for the database to complain about.
-  const bool whole = file.gcount() == static_cast<std::streamsize>(kDatabase.size());
-  if (file.gcount() == 0 || (whole && beginning == kDatabase)) return {};
-  return Refuse(path.string(), "is not a database, so no spool; name another path");
-}
-
 Result<std::unique_ptr<Database>> OpenForWriting(const std::filesystem::path& path, Role role) {
   DOAGENT_ASSIGN(const Presence presence, Look(path));
   if (presence == Presence::kAbsent) DOAGENT_TRY(CreateFile(path));
   DOAGENT_ASSIGN(auto database, Database::Open(path, Database::Mode::kReadWrite));
+  // Until all is found to be well: what turns out to be damaged is not to be worked on.
+  database->LeaveLogAtClose(true);
   DOAGENT_ASSIGN(const bool empty, IsEmpty(*database));
   if (empty) DOAGENT_TRY(CreateTables(*database, role));
   DOAGENT_TRY(CheckFormat(*database));
@@ -266,11 +269,15 @@ Result<std::unique_ptr<Database>> OpenForWriting(const std::filesystem::path& pa
                         "PRAGMA cache_size = -512;"
                         "PRAGMA temp_store = MEMORY;"
                         "PRAGMA cell_size_check = ON;"));
-  DOAGENT_ASSIGN(Transaction transaction, Transaction::Begin(*database, Transaction::Kind::kWrite));
-  // No space for it: the log grows when there is some.
-  (void)database->ExtendLog(kLogBytes);
-  DOAGENT_TRY(transaction.Commit());
+  DOAGENT_TRY(SetLogSize(*database));
   return database;
+}
+
+Result<void> SetLogSize(Database& database) {
+  DOAGENT_ASSIGN(Transaction transaction, Transaction::Begin(database, Transaction::Kind::kWrite));
+  // No space for it: the log grows when there is some.
+  (void)database.ExtendLog(kLogBytes);
+  return transaction.Commit();
 }
 
 Result<std::unique_ptr<Database>> OpenForReading(const std::filesystem::path& path) {

@@ -13,7 +13,7 @@
 namespace doagent::spool {
 
 inline constexpr std::int64_t kApplicationId = 0x646f6167;  // "doag"
-inline constexpr std::int64_t kFormatVersion = 2;
+inline constexpr std::int64_t kFormatVersion = 3;
 
 // A small number for an origin, local to one file.
 using OriginNumber = std::int64_t;
@@ -35,13 +35,13 @@ inline Sequence SequenceOf(std::int64_t id) {
 // Whose file it is.
 enum class Role { kAgent, kReceiver };
 
-// kRefuse: what is at the path is no database and no empty file either; it is left alone, and
-// nothing is made beside it.
-Result<void> RefuseOtherFiles(const std::filesystem::path& path);
-
 // Opens a spool for its one writer; REQUIRES the lock. Creates file and tables when there are none
-// (mode 0600). kRefuse: not a regular file, not a spool, another role's, a newer version.
+// (mode 0600). kRefuse: not a regular file, not a spool, another role's, a newer version. kSalvage:
+// it is damaged; nothing in the files was changed. Closing it leaves the log (Database).
 Result<std::unique_ptr<Database>> OpenForWriting(const std::filesystem::path& path, Role role);
+
+// Gives the log the size that it comes to between two checkpoints, as far as there is space.
+Result<void> SetLogSize(Database& database);
 
 // A second connection to a spool that this process has opened for writing, or one to another's:
 // read-only.

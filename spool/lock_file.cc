@@ -9,7 +9,6 @@
 #include <cerrno>
 #include <cstring>
 #include <system_error>
-#include <utility>
 
 namespace doagent::spool {
 namespace {
@@ -48,7 +47,7 @@ Result<LockFile> LockFile::Acquire(const std::filesystem::path& spool, const std
     return Fail(ErrorCode::kFatal, path,
                 std::string("cannot make the lock file: ") + std::strerror(errno));
   }
-  LockFile lock(descriptor);
+  LockFile lock(Descriptor(descriptor), path);
   if (flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) {
       return Fail(ErrorCode::kFatal, path, std::string("cannot lock: ") + std::strerror(errno));
@@ -59,12 +58,6 @@ Result<LockFile> LockFile::Acquire(const std::filesystem::path& spool, const std
   }
   NameHolder(descriptor, program);
   return lock;
-}
-
-LockFile::LockFile(LockFile&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
-
-LockFile::~LockFile() {
-  if (descriptor_ >= 0) close(descriptor_);
 }
 
 }  // namespace doagent::spool

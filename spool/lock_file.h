@@ -5,7 +5,9 @@
 
 #include <filesystem>
 #include <string>
+#include <utility>
 
+#include "spool/descriptor.h"
 #include "spool/result.h"
 #include "spool/time.h"
 
@@ -16,14 +18,16 @@ class LockFile {
   // kRetry: held by another process, which the error names. kFatal: the file cannot be made.
   static Result<LockFile> Acquire(const std::filesystem::path& spool, const std::string& program);
 
-  LockFile(LockFile&& other) noexcept;
-  LockFile& operator=(LockFile&&) = delete;
-  ~LockFile();
+  // Whether the file is still there under its name: without that, another process could hold a
+  // lock on a new one.
+  bool IsNamed() const { return file_.IsAt(path_); }
 
  private:
-  explicit LockFile(int descriptor) : descriptor_(descriptor) {}
+  LockFile(Descriptor file, std::filesystem::path path)
+      : file_(std::move(file)), path_(std::move(path)) {}
 
-  int descriptor_;
+  Descriptor file_;
+  std::filesystem::path path_;
 };
 
 std::filesystem::path LockPath(const std::filesystem::path& spool);

@@ -73,6 +73,11 @@ bool SameContent(const Snapshot& a, const Snapshot& b) {
                     });
 }
 
+bool MeansLoss(EventKind kind) {
+  return kind == EventKind::kGap || kind == EventKind::kEviction || kind == EventKind::kThinning ||
+         kind == EventKind::kRejection || kind == EventKind::kSalvageLoss;
+}
+
 std::string_view Name(EventKind kind) {
   switch (kind) {
     case EventKind::kStart: return "start";

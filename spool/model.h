@@ -134,6 +134,10 @@ bool SameContent(const Snapshot& a, const Snapshot& b);
 std::string_view Name(EventKind kind);
 std::string_view Name(MetricType type);
 
+// Whether what such an event counts is gone: it was collected, or should have been, and no spool
+// will ever have it.
+bool MeansLoss(EventKind kind);
+
 // A record that is not a snapshot.
 struct Event {
   EventKind kind = EventKind::kStart;

@@ -154,7 +154,7 @@ Result<std::string> OpenObject(const StoredObject& object) {
   DOAGENT_ASSIGN(std::string content,
                  Unpack(object.encoding, object.payload, DecodedBytesMax(object.kind)));
   if (DigestOf(object.kind, content) != object.id) {
-    return Fail(ErrorCode::kSalvage, "object " + object.id.Hex(), "its content has another digest");
+    return Fail(ErrorCode::kPark, "object " + object.id.Hex(), "its content has another digest");
   }
   return content;
 }

@@ -25,6 +25,13 @@ Result<std::optional<std::int64_t>> ObjectTable::Find(const ObjectId& id) {
   return find_.Integer(0);
 }
 
+Result<std::optional<ObjectId>> ObjectTable::IdOf(std::int64_t number) {
+  const StatementScope scope(select_);
+  DOAGENT_ASSIGN(const bool there, select_.Bind(number).Step());
+  if (!there) return std::nullopt;
+  return ObjectId::FromBytes(select_.Blob(0));
+}
+
 Result<std::optional<ObjectTable::Loaded>> ObjectTable::LoadFrom(Statement& select,
                                                                  std::int64_t number,
                                                                  const ObjectId& id) {
@@ -43,11 +50,11 @@ Result<std::optional<ObjectTable::Loaded>> ObjectTable::LoadFrom(Statement& sele
 Result<ObjectTable::Loaded> ObjectTable::Load(const ObjectId& id) {
   DOAGENT_ASSIGN(const auto number, Find(id));
   if (!number) return Fail(ErrorCode::kPark, "object " + id.Hex(), "is not there");
-  auto first = LoadFrom(select_, *number, id);
-  if (first && *first) return **std::move(first);
+  DOAGENT_ASSIGN(auto first, LoadFrom(select_, *number, id));
+  if (first) return *std::move(first);
   DOAGENT_ASSIGN(auto copy, LoadFrom(select_copy_, *number, id));
   if (copy) return *std::move(copy);
-  return Fail(ErrorCode::kSalvage, "object " + id.Hex(), "is damaged, and so is its copy");
+  return Fail(ErrorCode::kPark, "object " + id.Hex(), "is damaged, and so is its copy");
 }
 
 Result<StoredObject> ObjectTable::Get(const ObjectId& id) {

@@ -27,8 +27,11 @@ class ObjectTable {
   // The object's number in this file. Nothing: it is not there.
   Result<std::optional<std::int64_t>> Find(const ObjectId& id);
 
-  // As stored; intact. kSalvage: damaged in both places. kRetry…: as the database says. An absent
-  // object is kPark: what names it cannot be decoded.
+  // The id that stands under the number. Nothing: there is none.
+  Result<std::optional<ObjectId>> IdOf(std::int64_t number);
+
+  // As stored; intact. kPark: damaged in both places, or absent: what names it cannot be decoded.
+  // kRetry…: as the database says.
   Result<StoredObject> Get(const ObjectId& id);
   Result<OpenedObject> Open(const ObjectId& id);
 

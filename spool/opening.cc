@@ -76,10 +76,12 @@ SpoolId RandomSpoolId(const std::function<std::uint64_t()>& random) {
   return *SpoolId::FromBytes({reinterpret_cast<const char*>(halves), sizeof halves});
 }
 
-Result<Opening> BeginIncarnation(Database& database, const SpoolOptions& options) {
+Result<Opening> BeginIncarnation(Database& database, const SpoolOptions& options,
+                                 const std::string& why_new_id) {
   Opening opening;
+  opening.identity_change = why_new_id;
   DOAGENT_ASSIGN(auto last, LastOrigin(database));
-  if (last) opening.identity_change = IdentityChange(last->host, options.host);
+  if (last && why_new_id.empty()) opening.identity_change = IdentityChange(last->host, options.host);
 
   OriginRow origin;
   if (last && opening.identity_change.empty()) {

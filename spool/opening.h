@@ -22,8 +22,10 @@ struct Opening {
 };
 
 // Chooses or makes the current origin, gives it the machine's present names, and draws an
-// incarnation. REQUIRES a write transaction that the start event will be in.
-Result<Opening> BeginIncarnation(Database& database, const SpoolOptions& options);
+// incarnation. `why_new_id`: why there must be a new spool id; empty: there need not be. REQUIRES a
+// write transaction that the start event will be in.
+Result<Opening> BeginIncarnation(Database& database, const SpoolOptions& options,
+                                 const std::string& why_new_id);
 
 SpoolId RandomSpoolId(const std::function<std::uint64_t()>& random);
 

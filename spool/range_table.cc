@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "spool/stored.h"
+
 namespace doagent::spool {
 namespace {
 
@@ -14,6 +16,15 @@ RangeSet Touched(const RangeSet& all, const RangeSet& changed) {
   return touched;
 }
 
+Result<SequenceRange> RangeAt(const Database& database, const Statement& select, int first) {
+  const SequenceRange range{static_cast<Sequence>(select.Integer(first)),
+                            static_cast<Sequence>(select.Integer(first + 1))};
+  if (range.first > range.last || range.last > kSequenceMax) {
+    return Fail(ErrorCode::kSalvage, database.path(), "a range of sequences is impossible");
+  }
+  return range;
+}
+
 // Tables with the columns origin, `second`, first and last.
 Result<RangesByPair> LoadRanges(Database& database, const std::string& table,
                                 const std::string& second) {
@@ -23,8 +34,8 @@ Result<RangesByPair> LoadRanges(Database& database, const std::string& table,
   for (;;) {
     DOAGENT_ASSIGN(const bool row, select.Step());
     if (!row) return ranges;
-    ranges[{select.Integer(0), select.Integer(1)}].Add(
-        {static_cast<Sequence>(select.Integer(2)), static_cast<Sequence>(select.Integer(3))});
+    DOAGENT_ASSIGN(const SequenceRange range, RangeAt(database, select, 2));
+    ranges[{select.Integer(0), select.Integer(1)}].Add(range);
   }
 }
 
@@ -98,8 +109,8 @@ Result<std::map<OriginNumber, RangeSet>> LoadStored(Database& database) {
   for (;;) {
     DOAGENT_ASSIGN(const bool row, select.Step());
     if (!row) return stored;
-    stored[select.Integer(0)].Add(
-        {static_cast<Sequence>(select.Integer(1)), static_cast<Sequence>(select.Integer(2))});
+    DOAGENT_ASSIGN(const SequenceRange range, RangeAt(database, select, 1));
+    stored[select.Integer(0)].Add(range);
   }
 }
 

@@ -22,6 +22,13 @@ namespace doagent::spool {
 
 enum class DeliveryState { kLocal, kPending, kAcknowledged, kParked };
 
+// What events of one kind came to, since the spool id began.
+struct LedgerTotal {
+  EventKind kind = EventKind::kStart;
+  std::uint64_t events = 0;
+  std::uint64_t records = 0;  // that they counted
+};
+
 struct OriginStatus {
   SpoolId spool_id;
   Host host;
@@ -30,8 +37,9 @@ struct OriginStatus {
   std::uint64_t pending_records = 0;
   std::uint64_t acknowledged_records = 0;
   std::uint64_t parked_records = 0;
-  std::uint64_t lost_records = 0;  // what the ledger explains
+  std::uint64_t lost_records = 0;  // the ledger's sum of what is gone
   std::optional<WallTime> oldest_pending;
+  std::vector<LedgerTotal> ledger;
   std::vector<SequenceRange> missing;  // neither there nor explained
 };
 

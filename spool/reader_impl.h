@@ -72,8 +72,7 @@ class Reader::Impl {
   Result<SettledByOrigin> LoadSettled();
 
   Result<OriginStatus> StatusOf(const OriginRow& origin, const Settled& settled, bool local);
-  Result<void> RemoveExplained(OriginNumber origin, RangeSet& missing);
-  Result<std::uint64_t> Lost(OriginNumber origin);
+  Result<void> LoadTotals(OriginNumber origin, OriginStatus& status);
   Result<std::uint64_t> NewestSeries(OriginNumber origin, Sequence last);
   Result<std::optional<std::int64_t>> TimeOf(OriginNumber origin, Sequence sequence);
 
@@ -91,6 +90,7 @@ class Reader::Impl {
   const bool receiver_;
   std::optional<OpenBlock> open_block_;
   std::map<OriginNumber, Sequence> positions_;  // the last visited
+  std::optional<std::map<SpoolId, RangeSet>> explained_;  // loaded when Status needs it
 };
 
 }  // namespace doagent::spool

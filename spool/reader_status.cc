@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "spool/explained.h"
 #include "spool/range_table.h"
 #include "spool/reader_impl.h"
 #include "spool/record_codec.h"
@@ -58,32 +59,19 @@ Result<bool> Reader::Impl::Local() {
   return !local || *local == "1";
 }
 
-Result<void> Reader::Impl::RemoveExplained(OriginNumber origin, RangeSet& missing) {
-  DOAGENT_ASSIGN(const auto removed, LoadRemoved(*database_));
-  for (const auto& [key, ranges] : removed) {
-    if (key.first != origin) continue;
-    for (const auto& range : ranges.ToVector()) missing.Remove(range);
-  }
-  Sequence next = 1;
+Result<void> Reader::Impl::LoadTotals(OriginNumber origin, OriginStatus& status) {
+  DOAGENT_ASSIGN(Statement select,
+                 database_->Prepare("SELECT kind, events, records FROM ledger WHERE origin = ?"));
+  select.Bind(origin);
   for (;;) {
-    DOAGENT_ASSIGN(const auto records, runs_.records().Read(origin, next, kSequenceMax, kChunk));
-    if (records.empty()) return {};
-    for (const auto& record : records) {
-      if (record.kind != RecordKind::kEvent) continue;
-      const auto decoded = DecodeEvent(record);
-      if (!decoded || !decoded->event.spool_id.IsZero()) continue;
-      for (const auto& range : decoded->event.ranges) missing.Remove(range);
-    }
-    next = records.back().sequence + 1;
+    DOAGENT_ASSIGN(const bool row, select.Step());
+    if (!row) return {};
+    const LedgerTotal total{static_cast<EventKind>(select.Integer(0)),
+                            static_cast<std::uint64_t>(select.Integer(1)),
+                            static_cast<std::uint64_t>(select.Integer(2))};
+    if (MeansLoss(total.kind)) status.lost_records += total.records;
+    status.ledger.push_back(total);
   }
-}
-
-Result<std::uint64_t> Reader::Impl::Lost(OriginNumber origin) {
-  DOAGENT_ASSIGN(
-      Statement select,
-      database_->Prepare("SELECT coalesce(sum(records), 0) FROM ledger WHERE origin = ?"));
-  DOAGENT_ASSIGN(const bool row, select.Bind(origin).Step());
-  return row ? static_cast<std::uint64_t>(select.Integer(0)) : 0;
 }
 
 Result<std::uint64_t> Reader::Impl::NewestSeries(OriginNumber origin, Sequence last) {
@@ -121,7 +109,7 @@ Result<OriginStatus> Reader::Impl::StatusOf(const OriginRow& origin, const Settl
   OriginStatus status;
   status.spool_id = origin.spool_id;
   status.host = origin.host;
-  DOAGENT_ASSIGN(status.lost_records, Lost(origin.number));
+  DOAGENT_TRY(LoadTotals(origin.number, status));
   DOAGENT_ASSIGN(const RangeSet present, runs_.Sequences(origin.number));
   if (present.empty()) return status;
   status.first_sequence = present.first();
@@ -132,7 +120,12 @@ Result<OriginStatus> Reader::Impl::StatusOf(const OriginRow& origin, const Settl
   for (const auto& gap : present.AbsentWithin({should_begin, status.last_sequence})) {
     missing.Add(gap);
   }
-  if (!missing.empty()) DOAGENT_TRY(RemoveExplained(origin.number, missing));
+  if (!missing.empty()) {
+    if (!explained_) {
+      DOAGENT_ASSIGN(explained_, LoadExplained(*database_, runs_));
+    }
+    for (const auto& range : (*explained_)[origin.spool_id].ToVector()) missing.Remove(range);
+  }
   status.missing = missing.ToVector();
 
   status.parked_records = CountWithin(present, settled.parked);
@@ -156,6 +149,7 @@ Result<OriginStatus> Reader::Impl::StatusOf(const OriginRow& origin, const Settl
 Result<SpoolStatus> Reader::Impl::Status() {
   SpoolStatus status;
   status.receiver = receiver_;
+  explained_.reset();
   DOAGENT_ASSIGN(const auto own_id, LoadMeta(*database_, "spool_id"));
   if (own_id) status.spool_id = SpoolId::FromBytes(*own_id).value_or(SpoolId());
   DOAGENT_ASSIGN(const bool local, Local());

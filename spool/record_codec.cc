@@ -290,7 +290,7 @@ Result<DecodedEvent> DecodeEvent(const StoredRecord& record) {
 
 Result<void> VerifyChecksum(const StoredRecord& record) {
   if (ChecksumOf(record) == record.checksum) return {};
-  return Fail(ErrorCode::kSalvage, "record " + std::to_string(record.sequence),
+  return Fail(ErrorCode::kPark, "record " + std::to_string(record.sequence),
               "its checksum does not fit its content");
 }
 

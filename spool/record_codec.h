@@ -68,7 +68,7 @@ struct DecodedEvent {
 };
 Result<DecodedEvent> DecodeEvent(const StoredRecord& record);
 
-// kSalvage: the checksum is not the record's.
+// kPark: the checksum is not the record's.
 Result<void> VerifyChecksum(const StoredRecord& record);
 
 }  // namespace doagent::spool

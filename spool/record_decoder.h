@@ -1,5 +1,5 @@
-// From what is stored to what it means: checksum, objects, content. Errors are kSalvage where the
-// stored bytes are not what was written, else kPark, or the database's. Belongs to its database's
+// From what is stored to what it means: checksum, objects, content. Errors are kPark where
+// the stored bytes are not what was written, or mean nothing; else they are the database's. Belongs to its database's
 // thread.
 #pragma once
 

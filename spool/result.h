@@ -12,9 +12,9 @@ namespace doagent {
 
 enum class ErrorCode {
   kRetry,    // passing: the same call may succeed later
-  kPark,     // this record will never be taken as it is: set it aside and go on
+  kPark,     // this record is damaged or will never be taken: set it aside and go on
   kEvict,    // no space: remove something by policy, then retry
-  kSalvage,  // stored bytes are damaged: keep them aside, save what is intact
+  kSalvage,  // the file is damaged: keep it aside, save what is intact
   kRefuse,   // the input or a setting is wrong: whoever gave it must change it
   kFatal,    // nothing more can be done here; say so and stop
 };

@@ -7,6 +7,8 @@
 
 #include "spool/origin_table.h"
 #include "spool/range_table.h"
+#include "spool/salvage.h"
+#include "spool/set_aside.h"
 
 namespace doagent::spool {
 namespace {
@@ -16,6 +18,7 @@ constexpr ReadLimits kPiece{256 << 10, 512};
 constexpr std::size_t kVacuumPages = 256;
 // Free pages that are kept for what is appended next.
 constexpr std::int64_t kFreePagesMin = 512;
+constexpr std::uint64_t kSpareBytesMin = kFreePagesMin << 10;
 // How often the whole is looked at; what goes for want of space goes on at once.
 constexpr Nanoseconds kLookEvery = std::chrono::seconds(10);
 // The border between what is kept and what is old may move so many times as fast as time passes: a
@@ -58,9 +61,11 @@ bool Within(const RangeSet& inner, const RangeSet& outer) {
 }  // namespace
 
 Result<std::unique_ptr<Retention>> Retention::Prepare(Writer& writer, Sealer& sealer,
+                                                      ReserveFile& reserve,
                                                       const RetentionPolicy& policy) {
   DOAGENT_ASSIGN(RunReader runs, RunReader::Prepare(writer.database()));
-  std::unique_ptr<Retention> retention(new Retention(writer, sealer, std::move(runs), policy));
+  std::unique_ptr<Retention> retention(
+      new Retention(writer, sealer, reserve, std::move(runs), policy));
   DOAGENT_TRY(retention->Reload());
   DOAGENT_ASSIGN(const auto horizon, LoadMetaInteger(writer.database(), kHorizon));
   if (horizon) retention->horizon_ = FromUnixNanoseconds(*horizon);
@@ -78,6 +83,7 @@ Result<Retention::Space> Retention::Measure() {
   std::error_code none;
   const auto log = std::filesystem::file_size(database.path() + "-wal", none);
   if (!none) space.used_bytes += log;
+  space.used_bytes += reserve_.bytes() + BytesSetAside(database.path());
   space.disk_free_bytes =
       policy_.disk_free_bytes ? policy_.disk_free_bytes() : DiskFreeBytes(database.path());
   return space;
@@ -91,6 +97,7 @@ std::string Retention::Want(const Space& space) const {
   if (policy_.bytes_max > 0 && space.used_bytes > policy_.bytes_max) {
     return "the spool may have " + Mebibytes(policy_.bytes_max);
   }
+  if (disk_full_) return "the disk is full";
   // What is about to be given back counts as given back.
   if (DiskIsShort(space) &&
       *space.disk_free_bytes + space.spare_bytes < policy_.disk_free_bytes_min) {
@@ -98,6 +105,22 @@ std::string Retention::Want(const Space& space) const {
            Mebibytes(policy_.disk_free_bytes_min) + " are to stay free";
   }
   return "";
+}
+
+void Retention::NoteDiskFull() {
+  disk_full_ = true;
+  looked_ = false;
+}
+
+Result<bool> Retention::GiveUpWreck() {
+  for (const auto& aside : FilesSetAside(writer_.database().path())) {
+    DOAGENT_ASSIGN(const bool taken_over,
+                   WasSalvaged(writer_.database(), aside.filename().string()));
+    if (!taken_over) continue;
+    RemoveSetAside(aside);
+    return true;
+  }
+  return false;
 }
 
 WallTime Retention::Horizon(WallTime wall, MonoTime mono) {
@@ -241,10 +264,19 @@ Result<std::optional<Removal>> Retention::Choose(const std::vector<Holding>& hol
     if (removal) removal->reason = "older than is to be kept";
   }
   if (!removal) {
-    DOAGENT_ASSIGN(const Space space, Measure());
-    const std::string want = Want(space);
+    DOAGENT_ASSIGN(Space space, Measure());
+    // Pages that are free take what comes next, in a file system that is full, too.
+    disk_full_ = disk_full_ && space.spare_bytes < kSpareBytesMin;
+    std::string want = Want(space);
+    while (!want.empty()) {
+      DOAGENT_ASSIGN(const bool given_up, GiveUpWreck());
+      if (!given_up) break;
+      DOAGENT_ASSIGN(space, Measure());
+      want = Want(space);
+    }
     if (want.empty()) {
       thinning_ = ThinningPass();
+      if (!disk_full_) reserve_.Restore();
       return std::nullopt;
     }
     // What is younger than the floor only when nothing else is left.
@@ -298,6 +330,7 @@ Result<bool> Retention::Vacuum() {
   DOAGENT_ASSIGN(const Space space, Measure());
   const bool disk_is_short = DiskIsShort(space);
   DOAGENT_ASSIGN(const std::int64_t pages, database.QueryInteger("PRAGMA page_count"));
+  if (disk_full_) return false;  // they are kept for what comes next
   if (!disk_is_short && free_pages < std::max(kFreePagesMin, pages / 8)) return false;
   DOAGENT_TRY(database.Execute("PRAGMA incremental_vacuum(" + std::to_string(kVacuumPages) + ")"));
   // The file gets shorter when the log is copied into it; that comes by itself, but not at once.

@@ -16,6 +16,7 @@
 
 #include "spool/layout.h"
 #include "spool/ranges.h"
+#include "spool/reserve_file.h"
 #include "spool/result.h"
 #include "spool/run_reader.h"
 #include "spool/sealer.h"
@@ -38,6 +39,7 @@ enum class RemovalKind : std::uint8_t {
   kExpired,  // old enough, and delivered
   kEvicted,  // for want of space
   kThinned,  // the same, and a part of its block stays
+  kDamaged,  // a receiver's: could not be read any more
 };
 
 // One thing to be done, small enough for one transaction.
@@ -53,7 +55,9 @@ struct Removal {
 
 class Retention {
  public:
+  // REQUIRES that the reserve outlives it.
   static Result<std::unique_ptr<Retention>> Prepare(Writer& writer, Sealer& sealer,
+                                                    ReserveFile& reserve,
                                                     const RetentionPolicy& policy);
 
   // What should go next, if anything. Looks closely only now and then.
@@ -63,6 +67,10 @@ class Retention {
   Result<void> Apply(const Removal& removal);
   // The transaction of the last Apply is durable: this is remembered.
   void Applied(const Removal& removal);
+
+  // A write found no space: something has to go, whatever the policy would keep, so that what comes
+  // next fits into the pages that become free.
+  void NoteDiskFull();
 
   // What was removed has moved to another origin.
   Result<void> Reload();
@@ -79,16 +87,23 @@ class Retention {
   };
 
   struct Space {
-    std::uint64_t used_bytes = 0;   // database without its free pages, log
+    std::uint64_t used_bytes = 0;   // database without its free pages, log, what lies beside them
     std::uint64_t spare_bytes = 0;  // its free pages
     std::optional<std::uint64_t> disk_free_bytes;
   };
 
-  Retention(Writer& writer, Sealer& sealer, RunReader runs, const RetentionPolicy& policy)
-      : writer_(writer), sealer_(sealer), runs_(std::move(runs)), policy_(policy) {}
+  Retention(Writer& writer, Sealer& sealer, ReserveFile& reserve, RunReader runs,
+            const RetentionPolicy& policy)
+      : writer_(writer),
+        sealer_(sealer),
+        reserve_(reserve),
+        runs_(std::move(runs)),
+        policy_(policy) {}
 
   Result<Space> Measure();
   bool DiskIsShort(const Space& space) const;
+  // Damaged files of which everything has been taken over. False: there are none.
+  Result<bool> GiveUpWreck();
   // Why something has to go; empty: it need not.
   std::string Want(const Space& space) const;
   WallTime Horizon(WallTime wall, MonoTime mono);
@@ -105,12 +120,14 @@ class Retention {
 
   Writer& writer_;
   Sealer& sealer_;
+  ReserveFile& reserve_;
   RunReader runs_;
   const RetentionPolicy policy_;
   std::map<std::pair<OriginNumber, std::int64_t>, RangeSet> removed_;  // by kind
   std::optional<WallTime> horizon_;
   MonoTime looked_at_;  // when; what is older than the horizon changes slowly
   bool looked_ = false;
+  bool disk_full_ = false;
   ThinningPass thinning_;
 };
 

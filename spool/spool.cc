@@ -3,77 +3,10 @@
 #include <utility>
 
 #include "spool/check.h"
-#include "spool/layout.h"
-#include "spool/opening.h"
-#include "spool/range_table.h"
-#include "spool/request.h"
+#include "spool/recognise.h"
 #include "spool/spool_impl.h"
 
 namespace doagent::spool {
-namespace {
-
-Result<std::map<OriginNumber, OriginState>> LoadStates(Database& database) {
-  std::map<OriginNumber, OriginState> states;
-  DOAGENT_ASSIGN(auto rows, LoadOrigins(database));
-  for (auto& row : rows) {
-    DOAGENT_ASSIGN(const Sequence head, HeadOf(database, row.number));
-    const OriginNumber number = row.number;
-    states.emplace(number, OriginState{std::move(row), head, Delivery()});
-  }
-  DOAGENT_ASSIGN(const auto receivers, LoadReceivers(database));
-  DOAGENT_ASSIGN(const auto delivered, LoadDelivered(database));
-  for (const auto& [receiver_id, receiver_number] : receivers) {
-    for (auto& [number, state] : states) {
-      const auto found = delivered.find({number, receiver_number});
-      if (found != delivered.end()) state.delivery.Restore(receiver_id, found->second);
-    }
-  }
-  DOAGENT_ASSIGN(const auto parked, LoadParked(database));
-  for (const auto& [number, sequences] : parked) {
-    if (const auto found = states.find(number); found != states.end()) {
-      found->second.delivery.SetParked(sequences);
-    }
-  }
-  return states;
-}
-
-}  // namespace
-
-Result<void> Spool::Impl::Begin(const SpoolOptions& options) {
-  DOAGENT_ASSIGN(Transaction transaction, writer_->Begin());
-  // Before anything is read: what another connection commits after this is seen by the next append.
-  DOAGENT_ASSIGN(seen_data_version_, writer_->DataVersion());
-  // What they did is in the states that are loaded below.
-  DOAGENT_ASSIGN([[maybe_unused]] const RequestsDone requests,
-                 ExecuteRequests(writer_->database()));
-  DOAGENT_ASSIGN(const Opening opening, BeginIncarnation(writer_->database(), options));
-  Sequence sequence = opening.next_sequence;
-  Event event{EventKind::kStart, options.wall, options.mono, options.boot_id, "", SpoolId(), {}, 0};
-  if (!opening.identity_change.empty()) {
-    event.kind = EventKind::kIdentityChange;
-    event.reason = opening.identity_change;
-    const StoredRecord record = EncodeEvent(event, opening.incarnation, sequence++);
-    DOAGENT_TRY(writer_->InsertRecord(opening.current, record, std::nullopt));
-  }
-  event.kind = EventKind::kStart;
-  event.reason = opening.reason;
-  DOAGENT_TRY(writer_->InsertRecord(
-      opening.current, EncodeEvent(event, opening.incarnation, sequence), std::nullopt));
-  DOAGENT_TRY(transaction.Commit());
-
-  incarnation_ = opening.incarnation;
-  encoder_.emplace(incarnation_, key_interval_);
-  current_ = opening.current;
-  DOAGENT_ASSIGN(states_, LoadStates(writer_->database()));
-  DOAGENT_ASSIGN(maintenance_, Maintenance::Prepare(*writer_, options.seal));
-  DOAGENT_ASSIGN(retention_,
-                 Retention::Prepare(*writer_, maintenance_->sealer(), options.retention));
-  for (const auto& [number, state] : states_) maintenance_->Look(number);
-  DOAGENT_ASSIGN(read_database_, OpenForReading(path_));
-  DOAGENT_ASSIGN(runs_, RunReader::Prepare(*read_database_));
-  DOAGENT_ASSIGN(objects_, ObjectTable::Prepare(*read_database_));
-  return {};
-}
 
 OriginState* Spool::Impl::Find(const SpoolId& spool_id) {
   for (auto& [number, state] : states_) {
@@ -101,21 +34,27 @@ Sequence Spool::Impl::head() const {
   return states_.at(current_).head;
 }
 
+std::size_t Spool::Impl::waiting() const {
+  const std::lock_guard lock(state_mutex_);
+  return waiting_;
+}
+
 Spool::Spool(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Spool::~Spool() = default;
 
 Result<std::unique_ptr<Spool>> Spool::Open(const SpoolOptions& options) {
   DOAGENT_CHECK(options.random != nullptr);
-  DOAGENT_TRY(RefuseOtherFiles(options.path));
+  // Before the lock: its file is not to be left beside somebody else's.
+  DOAGENT_TRY(CheckPath(options.path));
   DOAGENT_ASSIGN(LockFile lock, LockFile::Acquire(options.path, options.program));
-  DOAGENT_ASSIGN(auto writer, Writer::Open(options.path, Role::kAgent));
-  auto impl = std::make_unique<Impl>(options, std::move(lock), std::move(writer));
-  DOAGENT_TRY(impl->Begin(options));
+  auto impl = std::make_unique<Impl>(options, std::move(lock));
+  DOAGENT_TRY(impl->Begin());
   return std::unique_ptr<Spool>(new Spool(std::move(impl)));
 }
 
 Result<void> Spool::CheckPath(const std::filesystem::path& path) {
-  return RefuseOtherFiles(path);
+  DOAGENT_ASSIGN([[maybe_unused]] const Recognised recognised, Recognise(path));
+  return {};
 }
 
 Result<Sequence> Spool::Append(const Snapshot& snapshot) {
@@ -164,6 +103,9 @@ void Spool::OnAppend(std::function<void()> callback) {
 }
 SpoolId Spool::spool_id() const {
   return impl_->spool_id();
+}
+std::size_t Spool::waiting() const {
+  return impl_->waiting();
 }
 Sequence Spool::head() const {
   return impl_->head();

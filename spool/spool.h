@@ -92,9 +92,10 @@ struct ParkedRecord {
 
 class Spool {
  public:
-  // Opens or creates the spool, takes its lock, and appends a start event. Errors: kRefuse for a
-  // file that is no spool or a newer version; kRetry for a second writer (named); kSalvage for a
-  // damaged one; kFatal for what the file system refuses.
+  // Opens or creates the spool, takes its lock, and appends a start event. A damaged file is renamed
+  // aside; a new one with a new spool id takes its place, and what is intact is taken over by
+  // Maintain. Errors: kRefuse for a file that is no spool or a newer version; kRetry for a second
+  // writer (named); kEvict for a full disk; kFatal for what the file system refuses.
   static Result<std::unique_ptr<Spool>> Open(const SpoolOptions& options);
   // Whether Open would refuse what is at the path, without opening it: no database, no empty file.
   static Result<void> CheckPath(const std::filesystem::path& path);
@@ -104,9 +105,11 @@ class Spool {
   Spool(const Spool&) = delete;
   Spool& operator=(const Spool&) = delete;
 
-  // Durable on return; what it returns is the record's sequence. An error leaves the spool as it
-  // was: the sequence will be used by the next record. kRefuse: beyond the limits of model.h and
-  // stored.h.
+  // Durable on return; what it returns is the record's sequence. kRefuse: beyond the limits of
+  // model.h and stored.h, and not kept. After every other error the record waits in memory, with as
+  // many others as a few MiB hold, and is stored by a later call, before what comes then; of what
+  // had to be dropped, a gap event tells. A file that is damaged, removed or replaced gives way to
+  // a new one with a new spool id at once.
   Result<Sequence> Append(const Snapshot& snapshot);
   // A stop event takes all acknowledgements with it.
   Result<Sequence> Append(const Event& event);
@@ -159,6 +162,8 @@ class Spool {
   void OnAppend(std::function<void()> callback);
 
   SpoolId spool_id() const;
+  // Records that wait in memory.
+  std::size_t waiting() const;
   Sequence head() const;  // of the current origin; 0: no record yet
   const std::filesystem::path& path() const;
 

@@ -17,6 +17,9 @@ namespace {
 // some costs only a re-send.
 constexpr int kAppendsPerAcknowledgement = 6;
 
+// Of one record at one time.
+constexpr int kAttempts = 3;
+
 // Objects come with few rows. Schemas have limits of their own on what they decode to.
 bool Readable(const StoredObject& object) {
   const auto content = OpenObject(object);
@@ -114,7 +117,7 @@ Result<void> Spool::Impl::Commit(bool acknowledgements_due,
   auto committed = run();
   if (!committed) {
     GiveBack(unwritten);
-    return committed;
+    return Fail(Noted(std::move(committed).error()));
   }
   seen_data_version_ = data_version;
   if (acknowledgements_due) appends_since_acknowledgements_ = 0;
@@ -137,52 +140,131 @@ Result<void> Spool::Impl::PutObjectsAndInsert(OriginNumber origin, const StoredR
   return {};
 }
 
-Result<Sequence> Spool::Impl::AppendRecord(const StoredRecord& record,
-                                           const std::vector<StoredObject>& objects,
-                                           bool acknowledgements_due) {
+Result<void> Spool::Impl::StoreOne(const Snapshot& snapshot, Sequence sequence) {
+  const EncodedRow row = encoder_->Encode(snapshot, sequence);
+  DOAGENT_TRY(CheckLimits(snapshot, row));
   const OriginNumber origin = CurrentNumber();
   const auto number_before = key_number_;
-  auto committed = Commit(acknowledgements_due, [&]() -> Result<void> {
-    return PutObjectsAndInsert(origin, record, objects);
-  });
+  const bool due = ++appends_since_acknowledgements_ >= kAppendsPerAcknowledgement;
+  auto committed =
+      Commit(due, [&]() { return PutObjectsAndInsert(origin, row.record, row.objects); });
   if (!committed) {
     key_number_ = number_before;
-    return Fail(std::move(committed).error());
+    return committed;
   }
-  AdvanceHead(record.sequence);
-  return record.sequence;
+  AdvanceHead(sequence);
+  encoder_->Commit();
+  maintenance_->NoteRow(origin, sequence, snapshot.wall);
+  return {};
+}
+
+Result<void> Spool::Impl::StoreOne(const Event& event, Sequence sequence) {
+  const StoredRecord record = EncodeEvent(event, incarnation_, sequence);
+  DOAGENT_TRY(Commit(event.kind == EventKind::kStop, [&]() {
+    return writer_->InsertRecord(CurrentNumber(), record, std::nullopt);
+  }));
+  AdvanceHead(sequence);
+  return {};
+}
+
+template <typename Record>
+Result<Sequence> Spool::Impl::Store(const Record& record) {
+  // Twice: another file, or space given up, may be all that it takes.
+  Error error;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    auto ready = MakeReady();
+    // Whatever it is, it is not the record that is refused.
+    if (!ready && ready.error().code == ErrorCode::kRefuse) ready.error().code = ErrorCode::kRetry;
+    if (ready && tried_ && tried_->first == spool_id() && tried_->second <= head()) {
+      return std::exchange(tried_, std::nullopt)->second;
+    }
+    const Sequence sequence = NextSequence();
+    const Result<void> stored = ready ? StoreOne(record, sequence) : std::move(ready);
+    if (stored) {
+      tried_.reset();
+      return sequence;
+    }
+    error = stored.error();
+    if (error.code == ErrorCode::kRefuse) return Fail(std::move(error));
+    tried_ = {spool_id(), sequence};
+    error = Noted(std::move(error));
+    const bool space_given_up = error.code == ErrorCode::kEvict && GiveUpSpace();
+    if (!space_given_up && damage_.empty()) break;
+  }
+  return Fail(std::move(error));
+}
+
+bool Spool::Impl::GiveUpSpace() {
+  // From now on something is evicted, until there is space again.
+  if (retention_) retention_->NoteDiskFull();
+  return reserve_.GiveUp();
+}
+
+Result<void> Spool::Impl::StoreDropped() {
+  DOAGENT_TRY(MakeReady());
+  const Sequence first = NextSequence();
+  const Sequence next = first + queue_.dropped();
+  Event event = EventNow(EventKind::kGap, "could not be stored, and memory could not hold more");
+  event.ranges = {{first, next - 1}};
+  event.count = queue_.dropped();
+  DOAGENT_TRY(StoreOne(event, next));
+  queue_.SettleDropped();
+  return {};
+}
+
+Result<void> Spool::Impl::Flush() {
+  while (!queue_.empty() || queue_.dropped() > 0) {
+    if (queue_.dropped() > 0) {
+      tried_.reset();
+      if (auto stored = StoreDropped(); !stored) return Fail(Noted(std::move(stored).error()));
+      continue;
+    }
+    const auto stored = std::visit([this](const auto& record) { return Store(record); },
+                                   queue_.front());
+    if (stored) {
+      queue_.Pop();
+    } else if (stored.error().code == ErrorCode::kRefuse) {
+      queue_.DropFront();
+    } else {
+      return Fail(stored.error());
+    }
+  }
+  return {};
+}
+
+template <typename Record>
+Result<Sequence> Spool::Impl::AppendAny(const Record& record) {
+  std::function<void()> callback;
+  Sequence sequence = 0;
+  {
+    const std::lock_guard lock(write_mutex_);
+    wall_ = record.wall;
+    mono_ = record.mono;
+    Result<void> done;
+    if (queue_.empty() && queue_.dropped() == 0) {
+      const auto stored = Store(record);
+      if (!stored) done = Fail(stored.error());
+      if (!stored && stored.error().code != ErrorCode::kRefuse) queue_.Push(record);
+    } else {
+      queue_.Push(record);
+      done = Flush();
+    }
+    const std::lock_guard state_lock(state_mutex_);
+    waiting_ = queue_.size();
+    if (!done) return Fail(std::move(done).error());
+    sequence = Current().head;
+    callback = on_append_;
+  }
+  if (callback) callback();
+  return sequence;
 }
 
 Result<Sequence> Spool::Impl::Append(const Snapshot& snapshot) {
-  std::function<void()> callback;
-  Sequence sequence = 0;
-  {
-    const std::lock_guard lock(write_mutex_);
-    const EncodedRow row = encoder_->Encode(snapshot, NextSequence());
-    DOAGENT_TRY(CheckLimits(snapshot, row));
-    const bool due = ++appends_since_acknowledgements_ >= kAppendsPerAcknowledgement;
-    DOAGENT_ASSIGN(sequence, AppendRecord(row.record, row.objects, due));
-    encoder_->Commit();
-    maintenance_->NoteRow(CurrentNumber(), sequence, snapshot.wall);
-    const std::lock_guard state_lock(state_mutex_);
-    callback = on_append_;
-  }
-  if (callback) callback();
-  return sequence;
+  return AppendAny(snapshot);
 }
 
 Result<Sequence> Spool::Impl::Append(const Event& event) {
-  std::function<void()> callback;
-  Sequence sequence = 0;
-  {
-    const std::lock_guard lock(write_mutex_);
-    const StoredRecord record = EncodeEvent(event, incarnation_, NextSequence());
-    DOAGENT_ASSIGN(sequence, AppendRecord(record, {}, event.kind == EventKind::kStop));
-    const std::lock_guard state_lock(state_mutex_);
-    callback = on_append_;
-  }
-  if (callback) callback();
-  return sequence;
+  return AppendAny(event);
 }
 
 Result<void> Spool::Impl::InsertEpoch(const OriginRow& old_row, const StoredRecord& event,
@@ -197,6 +279,7 @@ Result<void> Spool::Impl::InsertEpoch(const OriginRow& old_row, const StoredReco
 Result<SpoolId> Spool::Impl::StartNewEpoch(Sequence from, const std::string& reason, WallTime wall,
                                            MonoTime mono) {
   const std::lock_guard write_lock(write_mutex_);
+  DOAGENT_TRY(MakeReadyAndFlush());
   OriginRow old_row;
   Sequence head = 0;
   {
@@ -213,7 +296,7 @@ Result<SpoolId> Spool::Impl::StartNewEpoch(Sequence from, const std::string& rea
   }));
   OriginRow new_row = old_row;
   new_row.number = 0;
-  new_row.spool_id = RandomSpoolId(random_);
+  new_row.spool_id = RandomSpoolId(options_.random);
   new_row.first_sequence = from;
   const Event event{EventKind::kIdentityChange, wall, mono, boot_id_, reason,
                     old_row.spool_id,           {},   0};

@@ -125,6 +125,7 @@ Result<void> Spool::Impl::Unacknowledge(const SpoolId& spool_id, const ReceiverI
     left = state->delivery.acknowledged(receiver);
     number = state->row.number;
   }
+  DOAGENT_TRY(MakeReadyAndFlush());
   return Commit(/*acknowledgements_due=*/false, [&]() -> Result<void> {
     DOAGENT_ASSIGN(const ReceiverNumber receiver_number,
                    PutReceiver(writer_->database(), receiver));
@@ -135,6 +136,7 @@ Result<void> Spool::Impl::Unacknowledge(const SpoolId& spool_id, const ReceiverI
 Result<void> Spool::Impl::Park(const SpoolId& spool_id, const RangeSet& sequences,
                                const std::string& reason, WallTime wall, MonoTime mono) {
   const std::lock_guard write_lock(write_mutex_);
+  DOAGENT_TRY(MakeReadyAndFlush());
   OriginNumber number = 0;
   OriginNumber current = 0;
   {

@@ -1,6 +1,6 @@
 // The Spool's state and how its threads share it. spool_append.cc has the writing,
 // spool_delivery.cc what the uploader asks for, spool_maintain.cc what keeps the file small,
-// spool.cc the opening and the facade.
+// spool_file.cc the file itself: opened, opened again, replaced; spool.cc the facade.
 #pragma once
 
 #include <cstdint>
@@ -13,15 +13,20 @@
 #include <utility>
 #include <vector>
 
+#include "spool/append_queue.h"
 #include "spool/delivery.h"
 #include "spool/lock_file.h"
 #include "spool/maintenance.h"
 #include "spool/object_table.h"
+#include "spool/opening.h"
 #include "spool/origin_table.h"
+#include "spool/owned_file.h"
 #include "spool/record_codec.h"
 #include "spool/record_table.h"
 #include "spool/retention.h"
 #include "spool/run_reader.h"
+#include "spool/salvager.h"
+#include "spool/scrubber.h"
 #include "spool/spool.h"
 #include "spool/writer.h"
 
@@ -33,21 +38,29 @@ struct OriginState {
   Delivery delivery;
 };
 
+// Everything that is known of the origins in the file.
+Result<std::map<OriginNumber, OriginState>> LoadStates(Database& database);
+
 using Unwritten = std::map<OriginNumber, std::map<ReceiverId, RangeSet>>;
 
 // Locks are taken in the order write, read, state; the state lock is never held across SQL.
 class Spool::Impl {
  public:
-  Impl(const SpoolOptions& options, LockFile lock, std::unique_ptr<Writer> writer)
-      : path_(options.path),
+  Impl(const SpoolOptions& options, LockFile lock)
+      : options_(options),
+        path_(options.path),
         boot_id_(options.boot_id),
-        key_interval_(options.key_interval),
         local_(options.local),
-        random_(options.random),
         lock_(std::move(lock)),
-        writer_(std::move(writer)) {}
+        reserve_(options.path, options.retention.bytes_max),
+        wall_(options.wall),
+        mono_(options.mono) {}
+  ~Impl();
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
 
-  Result<void> Begin(const SpoolOptions& options);
+  // REQUIRES to be called once, before anything else.
+  Result<void> Begin();
 
   Result<Sequence> Append(const Snapshot& snapshot);
   Result<Sequence> Append(const Event& event);
@@ -69,6 +82,7 @@ class Spool::Impl {
   SpoolId spool_id() const;
   Sequence head() const;
   const std::filesystem::path& path() const { return path_; }
+  std::size_t waiting() const;
 
  private:
   OriginState& Current() { return states_.at(current_); }
@@ -82,9 +96,18 @@ class Spool::Impl {
   Result<void> WriteAcknowledgements(const Unwritten& unwritten);
   // One transaction around `body`, which inserts; with due acknowledgements and waiting requests.
   Result<void> Commit(bool acknowledgements_due, const std::function<Result<void>()>& body);
-  Result<Sequence> AppendRecord(const StoredRecord& record,
-                                const std::vector<StoredObject>& objects,
-                                bool acknowledgements_due);
+  Result<void> StoreOne(const Snapshot& snapshot, Sequence sequence);
+  Result<void> StoreOne(const Event& event, Sequence sequence);
+  // Stores it under the next sequence, with all that can be done about a file that does not take
+  // it. kRefuse: no file would take it.
+  template <typename Record>
+  Result<Sequence> Store(const Record& record);
+  template <typename Record>
+  Result<Sequence> AppendAny(const Record& record);
+  Result<void> StoreDropped();
+  bool GiveUpSpace();
+  // Stores what waits in memory, as far as possible.
+  Result<void> Flush();
   Result<void> PutObjectsAndInsert(OriginNumber origin, const StoredRecord& record,
                                    const std::vector<StoredObject>& objects);
   Result<void> InsertEpoch(const OriginRow& old_row, const StoredRecord& event, Sequence from,
@@ -95,16 +118,67 @@ class Spool::Impl {
   // Removes one thing, if something has to go. True: there may be more.
   Result<bool> Retain(WallTime wall, MonoTime mono);
   std::optional<StoredRecord> LossEvent(const Removal& removal, WallTime wall, MonoTime mono) const;
+  // Takes over some more of what was set aside. True: there is more.
+  Result<bool> SalvageSome();
+  Result<void> FinishSalvage();
+  std::vector<Event> SalvageEvents(const std::vector<SalvageLoss>& losses) const;
+  // Looks whether some more of what is stored can still be read.
+  Result<void> ScrubSome();
+  // The id by which an event names the origin: zero for its own.
+  SpoolId ForeignId(OriginNumber origin) const;
+  // How many of them no receiver has.
+  std::uint64_t Undelivered(OriginNumber origin, RangeSet sequences) const;
+  Result<bool> MaintainSome(WallTime wall, MonoTime mono);
+  Event EventNow(EventKind kind, std::string reason) const;
 
+  // spool_file.cc
+  Result<void> OpenOrMakeNew();
+  Result<void> OpenFile(OwnedFile owned);
+  Result<void> UseFile(OwnedFile owned);
+  Result<void> PrepareUpkeep();
+  Result<Opening> WriteBeginning();
+  Result<void> OpenForReadingToo();
+  void CloseFile(bool leave_log);
+  // What has to be done before something can be written: the file is there, is the one that was
+  // opened, and what was written to it is known to be on the disk.
+  Result<void> MakeReady();
+  // The same, with nothing waiting in memory: for what must come behind it.
+  Result<void> MakeReadyAndFlush();
+  Result<void> Reopen();
+  Result<void> ReopenFile();
+  Result<void> ReplaceFile(const std::string& why);
+  Result<void> ReplaceVanished();
+  // Remembers what an error asks for. Gives it back.
+  Error Noted(Error error);
+  template <typename T>
+  Result<T> Noting(Result<T> result) {
+    if (!result) return Fail(Noted(std::move(result).error()));
+    return result;
+  }
+
+  const SpoolOptions options_;
   const std::filesystem::path path_;
   const BootId boot_id_;
-  const int key_interval_;
   const bool local_;
-  const std::function<std::uint64_t()> random_;
   LockFile lock_;
 
   std::mutex write_mutex_;  // guards what follows, up to the next one
-  std::unique_ptr<Writer> writer_;
+  ReserveFile reserve_;
+  // The files as they were opened, to be found even if their names are gone. Before the
+  // connections: closing a descriptor of a file gives up SQLite's locks on it.
+  Descriptor held_database_;
+  Descriptor held_log_;
+  std::unique_ptr<Writer> writer_;  // none: the file could not be opened again
+  AppendQueue queue_;
+  // The name under which the next record may have been stored already: a failed commit may have
+  // reached the disk.
+  std::optional<std::pair<SpoolId, Sequence>> tried_;
+  bool begun_ = false;         // there is a start event of this incarnation in the file
+  std::string beginning_due_;  // why the next one has to be under a new spool id; empty: need not
+  bool suspect_ = false;       // a write failed: what is on the disk is not known
+  std::string damage_;    // what is wrong with the file; empty: nothing known
+  WallTime wall_;         // of what was appended last
+  MonoTime mono_;
   std::optional<RowEncoder> encoder_;
   std::optional<std::int64_t> key_number_;  // of the rows being written
   Incarnation incarnation_ = 0;
@@ -112,6 +186,9 @@ class Spool::Impl {
   std::int64_t seen_data_version_ = 0;
   std::unique_ptr<Maintenance> maintenance_;
   std::unique_ptr<Retention> retention_;
+  std::unique_ptr<Salvager> salvager_;
+  std::unique_ptr<Scrubber> scrubber_;
+  std::shared_ptr<const Wreck> vanished_;  // a file without a name, until it is taken over
 
   std::mutex read_mutex_;  // guards the next three
   std::unique_ptr<Database> read_database_;
@@ -122,6 +199,8 @@ class Spool::Impl {
   std::map<OriginNumber, OriginState> states_;
   OriginNumber current_ = 0;
   std::function<void()> on_append_;
+  std::string damage_seen_;  // by a reader; for the next append
+  std::size_t waiting_ = 0;
 };
 
 }  // namespace doagent::spool

@@ -1,10 +1,19 @@
 // What keeps the spool small: everything here holds the write lock.
 
+#include <algorithm>
+#include <utility>
 #include <vector>
 
+#include "spool/range_table.h"
 #include "spool/spool_impl.h"
 
 namespace doagent::spool {
+namespace {
+
+// An event has to fit into a record.
+constexpr std::size_t kEventRangesMax = 4096;
+
+}  // namespace
 
 std::vector<OriginExtent> Spool::Impl::Extents() const {
   const std::lock_guard lock(state_mutex_);
@@ -32,29 +41,34 @@ std::vector<Holding> Spool::Impl::Holdings() const {
   return holdings;
 }
 
+std::uint64_t Spool::Impl::Undelivered(OriginNumber origin, RangeSet sequences) const {
+  const std::lock_guard lock(state_mutex_);
+  if (!local_) {
+    const RangeSet delivered = states_.at(origin).delivery.acknowledged();
+    for (const auto& range : delivered.ToVector()) sequences.Remove(range);
+  }
+  return sequences.count();
+}
+
+SpoolId Spool::Impl::ForeignId(OriginNumber origin) const {
+  const std::lock_guard lock(state_mutex_);
+  return origin == current_ ? SpoolId() : states_.at(origin).row.spool_id;
+}
+
 std::optional<StoredRecord> Spool::Impl::LossEvent(const Removal& removal, WallTime wall,
                                                    MonoTime mono) const {
   if (removal.kind == RemovalKind::kExpired) return std::nullopt;
-  RangeSet lost = removal.sequences;
-  SpoolId spool_id;
-  {
-    const std::lock_guard lock(state_mutex_);
-    const OriginState& state = states_.at(removal.origin);
-    if (!local_) {
-      for (const auto& range : state.delivery.acknowledged().ToVector()) lost.Remove(range);
-    }
-    if (removal.origin != current_) spool_id = state.row.spool_id;
-  }
-  if (lost.empty()) return std::nullopt;
+  const std::uint64_t lost = Undelivered(removal.origin, removal.sequences);
+  if (lost == 0) return std::nullopt;
   const bool thinned = removal.kind == RemovalKind::kThinned;
   const Event event{thinned ? EventKind::kThinning : EventKind::kEviction,
                     wall,
                     mono,
                     boot_id_,
                     removal.reason,
-                    spool_id,
+                    ForeignId(removal.origin),
                     {removal.range},
-                    lost.count()};
+                    lost};
   return EncodeEvent(event, incarnation_, NextSequence());
 }
 
@@ -72,15 +86,110 @@ Result<bool> Spool::Impl::Retain(WallTime wall, MonoTime mono) {
   return true;
 }
 
-Result<bool> Spool::Impl::Maintain(WallTime wall, MonoTime mono) {
-  const std::lock_guard lock(write_mutex_);
+Result<bool> Spool::Impl::SalvageSome() {
+  DOAGENT_ASSIGN(const auto progress, salvager_->Step());
+  if (progress == Salvager::Progress::kSeen) DOAGENT_TRY(FinishSalvage());
+  return progress != Salvager::Progress::kNothing;
+}
+
+std::vector<Event> Spool::Impl::SalvageEvents(const std::vector<SalvageLoss>& losses) const {
+  const Salvage& salvage = salvager_->current();
+  const std::string taken_over =
+      std::to_string(salvage.records()) + " records were taken over from " + salvage.name();
+  std::vector<Event> events;
+  for (const SalvageLoss& loss : losses) {
+    const auto ranges = loss.sequences.ToVector();
+    std::uint64_t undelivered = loss.undelivered;
+    for (std::size_t first = 0; first < ranges.size(); first += kEventRangesMax) {
+      Event event = EventNow(EventKind::kSalvageLoss, taken_over + "; these were not in it");
+      const auto count = std::min(kEventRangesMax, ranges.size() - first);
+      event.ranges.assign(ranges.begin() + static_cast<std::ptrdiff_t>(first),
+                          ranges.begin() + static_cast<std::ptrdiff_t>(first + count));
+      event.count = std::exchange(undelivered, 0);
+      const std::lock_guard lock(state_mutex_);
+      if (loss.origin != current_) event.spool_id = loss.spool_id;
+      events.push_back(std::move(event));
+    }
+  }
+  if (events.empty()) {
+    events.push_back(EventNow(EventKind::kSalvageLoss, taken_over + "; none was found to be lost"));
+  }
+  return events;
+}
+
+Result<void> Spool::Impl::FinishSalvage() {
+  Sequence last = 0;
+  DOAGENT_TRY(Commit(/*acknowledgements_due=*/true, [&]() -> Result<void> {
+    DOAGENT_ASSIGN(const auto losses, salvager_->current().Finish());
+    last = NextSequence() - 1;
+    for (const Event& event : SalvageEvents(losses)) {
+      DOAGENT_TRY(writer_->InsertRecord(CurrentNumber(), EncodeEvent(event, incarnation_, ++last),
+                                        std::nullopt));
+    }
+    return {};
+  }));
+  AdvanceHead(last);
+  DOAGENT_ASSIGN(auto states, LoadStates(writer_->database()));
+  const auto touched = salvager_->current().Origins();
+  salvager_->Done();
+  vanished_.reset();  // it comes first
+  const std::lock_guard lock(state_mutex_);
+  for (const OriginNumber number : touched) {
+    const auto found = states.find(number);
+    if (found == states.end()) continue;
+    states_.insert_or_assign(number, std::move(found->second));
+    maintenance_->Look(number);
+  }
+  return {};
+}
+
+Result<void> Spool::Impl::ScrubSome() {
+  std::vector<OriginNumber> origins;
+  for (const OriginExtent& extent : Extents()) origins.push_back(extent.number);
+  DOAGENT_ASSIGN(const auto damaged, scrubber_->Step(origins));
+  if (!damaged) return {};
+  Event event = EventNow(EventKind::kSalvageLoss, "damaged: " + damaged->what);
+  event.spool_id = ForeignId(damaged->origin);
+  event.ranges = damaged->sequences.ToVector();
+  event.count = Undelivered(damaged->origin, damaged->sequences);
+  const Sequence sequence = NextSequence();
+  DOAGENT_TRY(Commit(/*acknowledgements_due=*/false, [&]() -> Result<void> {
+    DOAGENT_TRY(scrubber_->SetAside(*damaged, wall_));
+    return writer_->InsertRecord(CurrentNumber(), EncodeEvent(event, incarnation_, sequence),
+                                 std::nullopt);
+  }));
+  AdvanceHead(sequence);
+  return {};
+}
+
+Result<bool> Spool::Impl::MaintainSome(WallTime wall, MonoTime mono) {
   for (const OriginExtent& extent : Extents()) {
     if (!maintenance_->Due(extent.number, wall)) continue;
     DOAGENT_ASSIGN(const bool sealed, maintenance_->Seal(extent, wall));
     if (sealed) return true;
   }
+  DOAGENT_ASSIGN(const bool retained, Retain(wall, mono));
+  if (retained) return true;
+  DOAGENT_ASSIGN(const bool salvaging, SalvageSome());
+  if (salvaging) return true;
+  // Not while objects are taken over that nothing names yet.
   DOAGENT_TRY(maintenance_->Sweep(key_number_));
-  return Retain(wall, mono);
+  DOAGENT_TRY(ScrubSome());
+  return false;
+}
+
+Result<bool> Spool::Impl::Maintain(WallTime wall, MonoTime mono) {
+  const std::lock_guard lock(write_mutex_);
+  wall_ = wall;
+  mono_ = mono;
+  DOAGENT_TRY(MakeReadyAndFlush());
+  auto more = MaintainSome(wall, mono);
+  if (!more) {
+    Error error = Noted(std::move(more).error());
+    if (error.code == ErrorCode::kEvict) GiveUpSpace();
+    return Fail(std::move(error));
+  }
+  return more;
 }
 
 }  // namespace doagent::spool

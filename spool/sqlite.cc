@@ -14,6 +14,8 @@ namespace {
 // How long to wait for another connection's short transaction.
 constexpr int kBusyTimeoutMs = 5000;
 
+constexpr int kCheckpointTimeoutMs = 200;
+
 ErrorCode CodeOf(int sqlite_code) {
   switch (sqlite_code & 0xff) {
     case SQLITE_FULL: return ErrorCode::kEvict;
@@ -22,8 +24,14 @@ ErrorCode CodeOf(int sqlite_code) {
     case SQLITE_IOERR:
     case SQLITE_NOMEM:
     case SQLITE_INTERRUPT: return ErrorCode::kRetry;
-    case SQLITE_CORRUPT: return ErrorCode::kSalvage;
-    case SQLITE_NOTADB: return ErrorCode::kRefuse;
+    // Our statements are constant and known to be right: where they fail, the file is not what it
+    // was.
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+    case SQLITE_ERROR:
+    case SQLITE_SCHEMA:
+    case SQLITE_CONSTRAINT:
+    case SQLITE_MISMATCH: return ErrorCode::kSalvage;
     default: return ErrorCode::kFatal;
   }
 }
@@ -32,7 +40,6 @@ tl::unexpected<Error> FailWith(sqlite3* handle, const std::string& path, int cod
   std::string what = sqlite3_errstr(code);
   // The connection's text has more to say, but only of its own last error.
   if (handle != nullptr && sqlite3_extended_errcode(handle) == code) what = sqlite3_errmsg(handle);
-  if ((code & 0xff) == SQLITE_NOTADB) what += ", so no spool; name another path";
   return Fail(CodeOf(code), path, what + " (SQLite code " + std::to_string(code) + ")");
 }
 
@@ -176,12 +183,35 @@ Result<std::int64_t> Database::QueryInteger(std::string_view sql) {
   return statement.Integer(0);
 }
 
+Result<std::string> Database::QueryText(std::string_view sql) {
+  DOAGENT_ASSIGN(Statement statement, Prepare(sql));
+  DOAGENT_ASSIGN(const bool row, statement.Step());
+  if (!row) return Fail(ErrorCode::kFatal, path_, "no answer to " + std::string(sql));
+  return std::string(statement.Text(0));
+}
+
 std::int64_t Database::Changes() const {
   return sqlite3_changes64(handle_.get());
 }
 
 std::int64_t Database::LastInsertId() const {
   return sqlite3_last_insert_rowid(handle_.get());
+}
+
+void Database::LeaveLogAtClose(bool leave) {
+  sqlite3_db_config(handle_.get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, leave ? 1 : 0, nullptr);
+}
+
+Result<void> Database::EmptyLog() {
+  // Who waits longer keeps a reader's log; who fails tries again.
+  sqlite3_busy_timeout(handle_.get(), kCheckpointTimeoutMs);
+  int log_frames = 0;
+  int copied_frames = 0;
+  const int code = sqlite3_wal_checkpoint_v2(handle_.get(), "main", SQLITE_CHECKPOINT_TRUNCATE,
+                                             &log_frames, &copied_frames);
+  sqlite3_busy_timeout(handle_.get(), kBusyTimeoutMs);
+  if (code != SQLITE_OK) return FailWith(handle_.get(), path_, code);
+  return {};
 }
 
 bool Database::InTransaction() const {

@@ -94,8 +94,9 @@ class Database {
   Result<void> Execute(const std::string& sql);
   // The statement is kept prepared and must not outlive the database.
   Result<Statement> Prepare(std::string_view sql);
-  // A single integer, such as a pragma's.
+  // A single integer or text, such as a pragma's.
   Result<std::int64_t> QueryInteger(std::string_view sql);
+  Result<std::string> QueryText(std::string_view sql);
 
   // Rows changed by the last statement.
   std::int64_t Changes() const;
@@ -105,6 +106,12 @@ class Database {
   // syncing a log that grows means syncing the file system's own journal too, which doubles what a
   // commit takes. REQUIRES a write transaction, so that nobody else writes to it.
   Result<void> ExtendLog(std::size_t bytes);
+  // Copies the whole log into the database, syncs that and makes the log empty. kRetry: a reader
+  // stands in the way.
+  Result<void> EmptyLog();
+  // Whether closing neither copies the log into the database nor removes it: for files that are to
+  // be kept as they are.
+  void LeaveLogAtClose(bool leave);
   const std::string& path() const { return path_; }
 
  private:

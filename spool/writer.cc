@@ -7,15 +7,6 @@
 #include "spool/record_codec.h"
 
 namespace doagent::spool {
-namespace {
-
-// The kinds of events that stand for snapshots or records which are gone.
-bool MeansLoss(EventKind kind) {
-  return kind == EventKind::kGap || kind == EventKind::kEviction || kind == EventKind::kThinning ||
-         kind == EventKind::kSalvageLoss;
-}
-
-}  // namespace
 
 Writer::Writer(std::unique_ptr<Database> database, ObjectTable objects, ObjectWriter object_writer,
                RecordWriter records, BlockWriter blocks, Statement add_to_ledger,
@@ -36,8 +27,10 @@ Result<std::unique_ptr<Writer>> Writer::Open(const std::filesystem::path& path, 
   DOAGENT_ASSIGN(BlockWriter blocks, BlockWriter::Prepare(*database));
   DOAGENT_ASSIGN(
       Statement add_to_ledger,
-      database->Prepare("INSERT INTO ledger(origin, kind, records) VALUES(?1, ?2, ?3) "
-                        "ON CONFLICT DO UPDATE SET records = min(records + ?3, 1 << 62)"));
+      database->Prepare("INSERT INTO ledger(origin, kind, events, records) "
+                        "VALUES(?1, ?2, ?3, ?4) "
+                        "ON CONFLICT DO UPDATE SET events = min(events + ?3, 1 << 62), "
+                        "records = min(records + ?4, 1 << 62)"));
   DOAGENT_ASSIGN(Statement data_version, database->Prepare("PRAGMA data_version"));
   return std::unique_ptr<Writer>(new Writer(
       std::move(database), std::move(objects), std::move(object_writer), std::move(records),
@@ -68,14 +61,16 @@ Result<void> Writer::InsertRecord(OriginNumber origin, const StoredRecord& recor
 Result<void> Writer::AddToLedger(OriginNumber origin, const StoredRecord& record) {
   DOAGENT_ASSIGN(const DecodedEvent decoded, DecodeEvent(record));
   const Event& event = decoded.event;
-  if (!MeansLoss(event.kind) || event.count == 0) return {};
-  return AddLoss(origin, event.kind, event.count);
+  return AddTotals(origin, event.kind, 1, event.count);
 }
 
-Result<void> Writer::AddLoss(OriginNumber origin, EventKind kind, std::uint64_t records) {
-  // A forged event may claim anything; the total must stay an integer.
-  const std::uint64_t lost = std::min(records, kSequenceMax);
-  return add_to_ledger_.Bind(origin, static_cast<int>(kind), lost).Run();
+Result<void> Writer::AddTotals(OriginNumber origin, EventKind kind, std::uint64_t events,
+                               std::uint64_t records) {
+  // A forged event may claim anything; the totals must stay integers.
+  return add_to_ledger_
+      .Bind(origin, static_cast<int>(kind), std::min(events, kSequenceMax),
+            std::min(records, kSequenceMax))
+      .Run();
 }
 
 Result<std::int64_t> Writer::DataVersion() {

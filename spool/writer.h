@@ -37,8 +37,9 @@ class Writer {
   Result<void> InsertRecord(OriginNumber origin, const StoredRecord& record,
                             std::optional<std::int64_t> key);
 
-  // Adds to the totals of what is lost, which outlive the events that tell of it.
-  Result<void> AddLoss(OriginNumber origin, EventKind kind, std::uint64_t records);
+  // Adds to the totals of the ledger, which outlive the events that tell of it.
+  Result<void> AddTotals(OriginNumber origin, EventKind kind, std::uint64_t events,
+                         std::uint64_t records);
 
   // A number that changes when another connection has changed the file: there may be requests.
   Result<std::int64_t> DataVersion();
@@ -47,7 +48,7 @@ class Writer {
   Writer(std::unique_ptr<Database> database, ObjectTable objects, ObjectWriter object_writer,
          RecordWriter records, BlockWriter blocks, Statement add_to_ledger, Statement data_version);
 
-  // What of the event counts as lost.
+  // The event with what it counts.
   Result<void> AddToLedger(OriginNumber origin, const StoredRecord& event);
 
   std::unique_ptr<Database> database_;  // first: the statements below are its

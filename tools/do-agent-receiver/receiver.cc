@@ -77,11 +77,15 @@ Result<void> Receiver::Impl::Start(const ReceiverOptions& options,
   ServiceOptions service;
   DOAGENT_ASSIGN(service.auth, Policy(options));
   DOAGENT_ASSIGN(credentials_, ServerCredentials(options));
-  auto inbox = spool::Inbox::Open(
-      {options.spool, "do-agent-receiver", std::move(random), {}, options.retention});
+  auto inbox =
+      spool::Inbox::Open({options.spool, "do-agent-receiver", std::move(random),
+                          std::chrono::system_clock::now(), spool::SealPolicy(), options.retention});
   // Whatever is wrong with the spool, it is not the command line.
   if (!inbox) return Fail(ErrorCode::kFatal, inbox.error().where, inbox.error().what);
   inbox_ = *std::move(inbox);
+  if (!inbox_->replaced().empty()) {
+    log_.error("{}; what is intact in it is being taken over", inbox_->replaced());
+  }
   StoreQueueOptions queue;
   queue.health = [this](const std::optional<Error>& failure) { StoreHealth(failure); };
   queue_ = std::make_unique<StoreQueue>(StoreIn(*inbox_), std::move(queue));

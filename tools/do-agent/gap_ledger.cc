@@ -9,7 +9,7 @@ namespace doagent::agent {
 namespace {
 
 // By cause.
-constexpr std::array<std::string_view, 3> kWhat = {"not taken in time", "not taken", "not stored"};
+constexpr std::array<std::string_view, 3> kWhat = {"not taken in time", "not taken", "refused"};
 
 }  // namespace
 
@@ -43,7 +43,8 @@ std::optional<spool::Event> GapLedger::Next() const {
   if (!first) return std::nullopt;
   const Gap& gap = gaps_[*first];
   spool::Event event;
-  event.kind = spool::EventKind::kGap;
+  const bool rejected = *first == static_cast<std::size_t>(GapCause::kRejected);
+  event.kind = rejected ? spool::EventKind::kRejection : spool::EventKind::kGap;
   event.count = gap.count;
   event.reason = std::string(kWhat[*first]) + " since " + cli::FormatTime(gap.since) +
                  (gap.why.empty() ? "" : ": " + gap.why);

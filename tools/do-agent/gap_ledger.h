@@ -1,4 +1,4 @@
-// Counts the snapshots that should be in the spool and are not, until an event there says so.
+// Counts the snapshots that should be in the spool and never will be, until an event there says so.
 #pragma once
 
 #include <array>
@@ -15,7 +15,7 @@ namespace doagent::agent {
 enum class GapCause {
   kLate,       // not taken: the agent or the machine was too slow
   kSuspended,  // not taken: the machine slept
-  kNotStored,  // taken, but the spool could not store it
+  kRejected,   // taken, but more than a record may hold
 };
 
 class GapLedger {

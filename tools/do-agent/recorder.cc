@@ -33,7 +33,7 @@ void Recorder::Tick(const Instant& now, std::uint64_t late) {
 
   options_.collect(now, snapshot_);
   StoreStep();  // before the first snapshot of the new time
-  if (!StoreSnapshot(now)) return;
+  StoreSnapshot(now);
   // Once a gap has ended, and not at each tick of a machine that is always late.
   const auto since = gaps_.since();
   if (since && (!gap_grows || now.wall - *since > kGapPartMax)) StoreGaps(now);
@@ -79,36 +79,37 @@ void Recorder::NoteStep(const Instant& now, Nanoseconds stepped) {
   step_at_ = now;
 }
 
-bool Recorder::StoreStep() {
-  if (!step_at_) return true;
+void Recorder::StoreStep() {
+  if (!step_at_) return;
   spool::Event event;
   event.kind = spool::EventKind::kClockStep;
   event.reason = "the wall clock stepped by " + SignedSeconds(step_);
-  if (!StoreEvent(std::move(event), *step_at_)) return false;
+  StoreEvent(std::move(event), *step_at_);
   step_at_.reset();
   step_ = Nanoseconds(0);
-  return true;
 }
 
-bool Recorder::StoreSnapshot(const Instant& now) {
+void Recorder::StoreSnapshot(const Instant& now) {
   const auto stored = options_.append_snapshot(snapshot_);
-  if (!stored) {
-    ++counts_.not_stored;
-    gaps_.Add(GapCause::kNotStored, 1, now.wall, stored.error().Message());
-    Failed(stored.error(), now);
-    return false;
+  if (stored) {
+    ++counts_.stored;
+    states_.End(kStoring, "snapshots are stored again", now.mono);
+    return;
   }
-  ++counts_.stored;
-  states_.End(kStoring, "snapshots are stored again", now.mono);
-  return true;
+  if (stored.error().code == ErrorCode::kRefuse) {
+    ++counts_.rejected;
+    gaps_.Add(GapCause::kRejected, 1, now.wall, stored.error().Message());
+  } else {
+    ++counts_.delayed;
+  }
+  Failed(stored.error(), now);
 }
 
-bool Recorder::StoreGaps(const Instant& now) {
+void Recorder::StoreGaps(const Instant& now) {
   while (auto event = gaps_.Next()) {
-    if (!StoreEvent(*std::move(event), now)) return false;
+    StoreEvent(*std::move(event), now);
     gaps_.SettleNext();
   }
-  return true;
 }
 
 bool Recorder::StoreEvent(spool::Event event, const Instant& now) {
@@ -121,9 +122,10 @@ bool Recorder::StoreEvent(spool::Event event, const Instant& now) {
 }
 
 void Recorder::Failed(const Error& error, const Instant& now) {
-  states_.Begin(kStoring, cli::LogLevel::kError,
-                error.Message() + "; collection goes on, and what cannot be stored is counted",
-                now.mono);
+  const std::string next = error.code == ErrorCode::kRefuse
+                               ? "; collection goes on, and what cannot be stored is counted"
+                               : "; collection goes on, and snapshots wait in memory";
+  states_.Begin(kStoring, cli::LogLevel::kError, error.Message() + next, now.mono);
 }
 
 }  // namespace doagent::agent

@@ -103,6 +103,7 @@ void Maintain(spool::Spool& spool, MonoTime next_tick, spdlog::logger& log) {
   do {
     const Instant now = ReadClocks();
     const auto more = spool.Maintain(now.wall, now.mono);
+    // What keeps it from working keeps appends from it, too, and is logged there.
     if (!more) log.debug("maintenance of the spool: " + more.error().Message());
     if (!more || !*more) return;
   } while (MonotonicNow() + kMaintenanceStepMax < next_tick);
@@ -131,7 +132,8 @@ std::string StopLine(const std::string& reason, Nanoseconds ran, const RecorderC
   std::string line = "stopped by " + reason + " after " +
                      cli::FormatDuration(std::chrono::floor<std::chrono::milliseconds>(ran)) +
                      ": " + std::to_string(counts.stored) + " snapshots stored, " +
-                     std::to_string(counts.not_stored) + " not stored, " +
+                     std::to_string(counts.delayed) + " kept in memory first, " +
+                     std::to_string(counts.rejected) + " refused, " +
                      std::to_string(counts.not_taken) + " not taken";
   if (upload != nullptr) {
     const uploader::UploaderCounters& counted = upload->final_status().counters;
@@ -180,7 +182,9 @@ Result<void> Run(const AgentSettings& settings, cli::StopSignals& signals, spdlo
   log.info(StopLine(reason, end.mono - start.mono, recorder.counts(), upload.get()));
   if (stored) return {};
   return Fail(ErrorCode::kFatal, settings.spool.string(),
-              "the stop could not be stored; nothing that was stored before is lost");
+              "the stop could not be stored, nor what waited in memory (" +
+                  std::to_string(spool->waiting()) +
+                  " records with it); nothing that was stored before is lost");
 }
 
 }  // namespace doagent::agent

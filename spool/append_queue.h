@@ -1,0 +1,42 @@
+// Records that could not be stored yet: kept in memory, bounded; the oldest are dropped first and
+// counted. Not thread-safe.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <variant>
+
+#include "spool/model.h"
+
+namespace doagent::spool {
+
+using Content = std::variant<Snapshot, Event>;
+
+class AppendQueue {
+ public:
+  void Push(Content content);
+  bool empty() const { return entries_.empty(); }
+  std::size_t size() const { return entries_.size(); }
+  // REQUIRES !empty().
+  const Content& front() const { return entries_.front().content; }
+  void Pop();
+
+  // How many had to be dropped since the last Settle, all of them before the ones that are left.
+  std::uint64_t dropped() const { return dropped_; }
+  // What is at the front can never be stored.
+  void DropFront();
+  void SettleDropped() { dropped_ = 0; }
+
+ private:
+  struct Entry {
+    Content content;
+    std::size_t bytes = 0;
+  };
+
+  std::deque<Entry> entries_;
+  std::size_t bytes_ = 0;
+  std::uint64_t dropped_ = 0;
+};
+
+}  // namespace doagent::spool

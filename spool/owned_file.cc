@@ -1,0 +1,78 @@
+#include "spool/owned_file.h"
+
+#include <system_error>
+#include <utility>
+
+#include "spool/recognise.h"
+#include "spool/set_aside.h"
+#include "spool/wreck.h"
+
+namespace doagent::spool {
+namespace {
+
+// A larger file would keep the first snapshot waiting: what is wrong in it shows when it is used.
+constexpr std::uintmax_t kCheckedBytesMax = 64 << 20;
+
+Result<std::unique_ptr<Writer>> OpenChecked(const std::filesystem::path& path, Role role) {
+  DOAGENT_ASSIGN(auto writer, Writer::Open(path, role));
+  Database& database = writer->database();
+  std::error_code none;
+  if (std::filesystem::file_size(path, none) <= kCheckedBytesMax && !none) {
+    const auto found = database.QueryText("PRAGMA quick_check(1)");
+    if (!found) return Fail(found.error());
+    if (*found != "ok") return Fail(ErrorCode::kSalvage, path.string(), *found);
+  }
+  database.LeaveLogAtClose(false);
+  return writer;
+}
+
+Result<std::unique_ptr<Writer>> OpenWithReserve(const std::filesystem::path& path, Role role,
+                                                ReserveFile& reserve) {
+  auto writer = OpenChecked(path, role);
+  if (writer || writer.error().code != ErrorCode::kEvict || !reserve.GiveUp()) return writer;
+  return OpenChecked(path, role);
+}
+
+Result<std::filesystem::path> KeepLostCommits(const std::filesystem::path& path, WallTime now,
+                                              ReserveFile& reserve) {
+  DOAGENT_ASSIGN(const Wreck wreck, Wreck::Open(path));
+  if (!wreck.pages().SummariseLog().damaged()) return std::filesystem::path();
+  auto copy = CopyLogAside(path, now);
+  if (copy || copy.error().code != ErrorCode::kEvict || !reserve.GiveUp()) return copy;
+  return CopyLogAside(path, now);
+}
+
+}  // namespace
+
+Result<OwnedFile> ReplaceOwned(const std::filesystem::path& path, Role role, WallTime now,
+                               const std::string& why) {
+  DOAGENT_ASSIGN(const auto aside, SetAside(path, now));
+  OwnedFile owned;
+  owned.replaced = "the spool was damaged (" + why + ") and is kept as " + aside.string();
+  DOAGENT_ASSIGN(owned.writer, OpenChecked(path, role));
+  return owned;
+}
+
+Result<OwnedFile> OpenOwned(const std::filesystem::path& path, Role role, WallTime now,
+                            ReserveFile& reserve) {
+  DOAGENT_TRY(FinishSetAside(path, now));
+  DOAGENT_ASSIGN(const Recognised recognised, Recognise(path));
+  if (recognised == Recognised::kWreck) {
+    return ReplaceOwned(path, role, now, "it is no database any more");
+  }
+  OwnedFile owned;
+  if (recognised == Recognised::kDatabase) {
+    DOAGENT_ASSIGN(owned.log_aside, KeepLostCommits(path, now, reserve));
+  }
+  auto writer = OpenWithReserve(path, role, reserve);
+  if (!writer && writer.error().code == ErrorCode::kSalvage) {
+    if (WasSpool(path)) return ReplaceOwned(path, role, now, writer.error().what);
+    return Fail(ErrorCode::kRefuse, path.string(),
+                "is not a spool: " + writer.error().what + "; name another path");
+  }
+  if (!writer) return Fail(std::move(writer).error());
+  owned.writer = *std::move(writer);
+  return owned;
+}
+
+}  // namespace doagent::spool

@@ -1,0 +1,213 @@
+#include "spool/salvage.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "spool/digest.h"
+#include "spool/wreck_records.h"
+
+namespace doagent::spool {
+namespace {
+
+// Some milliseconds of work.
+constexpr std::size_t kImagesPerStep = 128;
+
+// Only the database's own errors end a salvage.
+Result<void> UnlessOfRecord(Error error) {
+  if (error.code == ErrorCode::kPark) return {};
+  return Fail(std::move(error));
+}
+
+// The same for every beginning of one salvage.
+SpoolId SubstituteId(const std::string& wreck, OriginNumber number) {
+  const ObjectId digest =
+      DigestOf(ObjectKind::kSchema, "origin " + std::to_string(number) + " of " + wreck);
+  return *SpoolId::FromBytes(digest.bytes());
+}
+
+}  // namespace
+
+Salvage::Salvage(Writer& writer, Sealer& sealer, RunReader runs, SalvageSource source)
+    : writer_(writer),
+      sealer_(sealer),
+      runs_(std::move(runs)),
+      decoder_(writer.objects()),
+      source_(std::move(source)),
+      tables_(source_.wreck->ReadTables()) {}
+
+Result<std::unique_ptr<Salvage>> Salvage::Begin(Writer& writer, Sealer& sealer,
+                                                SalvageSource source) {
+  DOAGENT_ASSIGN(RunReader runs, RunReader::Prepare(writer.database()));
+  std::unique_ptr<Salvage> salvage(
+      new Salvage(writer, sealer, std::move(runs), std::move(source)));
+  DOAGENT_ASSIGN(Transaction transaction, writer.Begin());
+  DOAGENT_TRY(salvage->PutOrigins());
+  DOAGENT_TRY(transaction.Commit());
+  return salvage;
+}
+
+Result<void> Salvage::PutOrigins() {
+  Database& database = writer_.database();
+  DOAGENT_ASSIGN(const auto known, LoadOrigins(database));
+  if (source_.own_log) {
+    for (const OriginRow& origin : known) destinations_[origin.number] = origin.number;
+    return {};
+  }
+  for (OriginRow origin : tables_.origins) {
+    const OriginNumber number = origin.number;
+    const auto same = std::find_if(known.begin(), known.end(), [&origin](const OriginRow& one) {
+      return one.spool_id == origin.spool_id;
+    });
+    if (same != known.end()) {
+      destinations_[number] = same->number;
+      continue;
+    }
+    origin.number = 0;
+    DOAGENT_ASSIGN(const OriginNumber put, PutOrigin(database, origin));
+    for (const auto& start : origin.incarnations) DOAGENT_TRY(PutIncarnation(database, put, start));
+    destinations_[number] = put;
+  }
+  return {};
+}
+
+Result<std::optional<OriginNumber>> Salvage::DestinationOf(OriginNumber number) {
+  const auto found = destinations_.find(number);
+  if (found != destinations_.end()) return found->second;
+  if (source_.own_log || number < 1) return std::nullopt;
+  OriginRow origin;
+  origin.spool_id = SubstituteId(source_.name, number);
+  // What the wreck calls itself, where nothing says whose its records are.
+  if (tables_.role != Role::kReceiver && tables_.own_id && tables_.origins.empty() &&
+      destinations_.empty()) {
+    origin.spool_id = SpoolId::FromBytes(*tables_.own_id).value_or(origin.spool_id);
+  }
+  origin.host = source_.host;
+  DOAGENT_ASSIGN(const auto known, LoadOrigins(writer_.database()));
+  for (const OriginRow& one : known) {
+    if (one.spool_id == origin.spool_id) return destinations_[number] = one.number;
+  }
+  DOAGENT_ASSIGN(const OriginNumber put, PutOrigin(writer_.database(), origin));
+  return destinations_[number] = put;
+}
+
+Result<bool> Salvage::Step() {
+  if (phase_ == Phase::kDone) return false;
+  using Take = Result<void> (Salvage::*)(const RawRow&);
+  constexpr Take kTakes[] = {&Salvage::TakeObject, &Salvage::TakeBlock, &Salvage::TakeRecord};
+  const Take take = kTakes[static_cast<std::size_t>(phase_)];
+  DOAGENT_ASSIGN(Transaction transaction, writer_.Begin());
+  const std::size_t end = std::min(source_.wreck->images(), image_ + kImagesPerStep);
+  const std::size_t begin = image_;
+  const std::uint64_t records_before = records_;
+  const auto look = [&]() -> Result<void> {
+    for (; image_ < end; ++image_) {
+      DOAGENT_TRY(source_.wreck->VisitImage(
+          image_, [this, take](const RawRow& row) { return (this->*take)(row); }));
+    }
+    return transaction.Commit();
+  };
+  if (auto looked = look(); !looked) {
+    image_ = begin;
+    records_ = records_before;
+    return Fail(std::move(looked).error());
+  }
+  if (image_ == source_.wreck->images()) {
+    image_ = 0;
+    phase_ = static_cast<Phase>(static_cast<std::uint8_t>(phase_) + 1);
+  }
+  return phase_ != Phase::kDone;
+}
+
+Result<void> Salvage::TakeObject(const RawRow& row) {
+  const auto object = IntactObject(row);
+  if (!object) return {};
+  DOAGENT_ASSIGN([[maybe_unused]] const std::int64_t put, writer_.PutObjects({*object}));
+  if (object->kind != ObjectKind::kKey) return {};
+  const auto [begin, end] = keys_.equal_range(row.rowid);
+  const bool known =
+      std::any_of(begin, end, [&object](const auto& entry) { return entry.second == object->id; });
+  if (!known) keys_.emplace(row.rowid, object->id);
+  return {};
+}
+
+Result<bool> Salvage::IsStored(OriginNumber origin, Sequence sequence) {
+  DOAGENT_ASSIGN(const auto rows, runs_.records().Sequences(origin, sequence, sequence, 1));
+  if (!rows.empty()) return true;
+  DOAGENT_ASSIGN(const auto block, runs_.blocks().FindHead(origin, sequence, sequence));
+  return block && SequencesOf(*block).Contains(sequence);
+}
+
+Result<void> Salvage::TakeBlock(const RawRow& row) {
+  const auto block = IntactBlock(row);
+  if (!block) return {};
+  const auto decoded = decoder_.Block(*block);
+  if (!decoded) return UnlessOfRecord(decoded.error());
+  DOAGENT_ASSIGN(const auto origin, DestinationOf(OriginOf(row.rowid)));
+  if (!origin) return {};
+  std::uint64_t absent = 0;
+  for (const Sequence sequence : decoded->sequences()) {
+    DOAGENT_ASSIGN(const bool stored, IsStored(*origin, sequence));
+    absent += stored ? 0U : 1U;
+  }
+  if (absent == 0) return {};
+  DOAGENT_TRY(sealer_.Merge(*origin, *block, *decoded));
+  NoteIncarnation(*origin, decoded->incarnation(), block->range.first);
+  records_ += absent;
+  return {};
+}
+
+Result<bool> Salvage::FindKey(std::int64_t key_number, StoredRecord& record) {
+  std::vector<ObjectId> candidates;
+  const auto [begin, end] = keys_.equal_range(key_number);
+  for (auto entry = begin; entry != end; ++entry) candidates.push_back(entry->second);
+  if (source_.own_log) {
+    DOAGENT_ASSIGN(const auto own, writer_.objects().IdOf(key_number));
+    if (own) candidates.push_back(*own);
+  }
+  for (const ObjectId& id : candidates) {
+    record.key = id;
+    if (VerifyChecksum(record)) return true;
+  }
+  return false;
+}
+
+Result<void> Salvage::TakeRecord(const RawRow& row) {
+  auto record = RecordOf(row);
+  if (!record) return {};
+  std::optional<std::int64_t> key_number;
+  Incarnation incarnation = 0;
+  if (record->kind == RecordKind::kEvent) {
+    const auto event = RecordDecoder::Event(*record);
+    if (!event) return {};
+    incarnation = event->incarnation;
+  } else {
+    DOAGENT_ASSIGN(const bool intact, FindKey(row.values[4].integer, *record));
+    if (!intact) return {};
+    const auto decoded = decoder_.Row(*record);
+    if (!decoded) return UnlessOfRecord(decoded.error());
+    incarnation = decoded->incarnation;
+    DOAGENT_ASSIGN(key_number, writer_.objects().Find(record->key));
+  }
+  DOAGENT_ASSIGN(const auto origin, DestinationOf(OriginOf(row.rowid)));
+  if (!origin) return {};
+  DOAGENT_ASSIGN(const bool stored, IsStored(*origin, record->sequence));
+  if (stored) return {};
+  // Past the ledger's totals, which are taken over as they are.
+  DOAGENT_TRY(writer_.records().Insert(*origin, *record, key_number));
+  NoteIncarnation(*origin, incarnation, record->sequence);
+  ++records_;
+  return {};
+}
+
+void Salvage::NoteIncarnation(OriginNumber origin, Incarnation incarnation, Sequence sequence) {
+  const auto entry = incarnations_.try_emplace({origin, incarnation}, sequence).first;
+  entry->second = std::min(entry->second, sequence);
+}
+
+std::vector<OriginNumber> Salvage::Origins() const {
+  std::vector<OriginNumber> origins;
+  for (const auto& [from, to] : destinations_) origins.push_back(to);
+  return origins;
+}
+
+}  // namespace doagent::spool

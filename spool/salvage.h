@@ -1,0 +1,104 @@
+// Takes over what is intact in the files of a damaged spool, in steps of one short transaction
+// each, so that collection goes on meanwhile. Every record proves itself by its checksum; what is
+// there already stays, so a salvage that was cut off is simply begun again.
+//
+// Works on the writing connection: whoever holds that calls it. Not thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "spool/ids.h"
+#include "spool/layout.h"
+#include "spool/model.h"
+#include "spool/ranges.h"
+#include "spool/record_decoder.h"
+#include "spool/result.h"
+#include "spool/run_reader.h"
+#include "spool/sealer.h"
+#include "spool/wreck.h"
+#include "spool/writer.h"
+
+namespace doagent::spool {
+
+struct SalvageSource {
+  std::shared_ptr<const Wreck> wreck;
+  std::string name;  // of the set of files: it is marked as taken over under this name
+  // The wreck is the log of the spool that it is taken over into: what is not in it is in there,
+  // and the numbers of origins and objects are the same.
+  bool own_log = false;
+  Host host;  // of records whose origin cannot be made out
+};
+
+// What an origin should have and neither the wreck nor the ledger has.
+struct SalvageLoss {
+  OriginNumber origin = 0;
+  SpoolId spool_id;
+  RangeSet sequences;
+  std::uint64_t undelivered = 0;  // of them
+};
+
+class Salvage {
+ public:
+  // Makes the wreck's origins known.
+  static Result<std::unique_ptr<Salvage>> Begin(Writer& writer, Sealer& sealer,
+                                                SalvageSource source);
+
+  // Looks at some more of the wreck. False: all of it has been seen.
+  Result<bool> Step();
+
+  // Takes over what is known of the records that were found: delivery, removals, totals. Marks the
+  // wreck. What is lost is for the caller to enter. REQUIRES a write transaction, and that Step
+  // returned false.
+  Result<std::vector<SalvageLoss>> Finish();
+
+  // The destination's origins that the wreck has something of.
+  std::vector<OriginNumber> Origins() const;
+  std::uint64_t records() const { return records_; }  // taken over
+  const std::string& name() const { return source_.name; }
+
+ private:
+  enum class Phase : std::uint8_t { kObjects, kBlocks, kRecords, kDone };
+
+  Salvage(Writer& writer, Sealer& sealer, RunReader runs, SalvageSource source);
+
+  Result<void> PutOrigins();
+  // Nothing: the record cannot be placed.
+  Result<std::optional<OriginNumber>> DestinationOf(OriginNumber number);
+  Result<void> TakeObject(const RawRow& row);
+  Result<void> TakeBlock(const RawRow& row);
+  Result<void> TakeRecord(const RawRow& row);
+  // Makes the record's checksum right by finding its key. False: it is not what was written.
+  Result<bool> FindKey(std::int64_t key_number, StoredRecord& record);
+  Result<bool> IsStored(OriginNumber origin, Sequence sequence);
+  void NoteIncarnation(OriginNumber origin, Incarnation incarnation, Sequence sequence);
+  Result<void> PutIncarnations(OriginNumber origin);
+  Result<void> PutRanges(OriginNumber from, OriginNumber to, const RangeSet& present);
+  Result<void> PutParked();
+  Result<void> PutTotals();
+  Result<std::vector<SalvageLoss>> Losses();
+
+  Writer& writer_;
+  Sealer& sealer_;
+  RunReader runs_;
+  RecordDecoder decoder_;
+  SalvageSource source_;
+  WreckTables tables_;
+  Phase phase_ = Phase::kObjects;
+  std::size_t image_ = 0;
+  std::map<OriginNumber, OriginNumber> destinations_;
+  // A number may have been used again: every key that stood under it.
+  std::multimap<std::int64_t, ObjectId> keys_;
+  std::map<std::pair<OriginNumber, Incarnation>, Sequence> incarnations_;  // where they begin
+  std::uint64_t records_ = 0;
+};
+
+// Whether the set of files was taken over, by an earlier Finish.
+Result<bool> WasSalvaged(Database& database, const std::string& name);
+
+}  // namespace doagent::spool

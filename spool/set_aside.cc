@@ -1,0 +1,155 @@
+#include "spool/set_aside.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+#include <set>
+#include <string>
+#include <string_view>
+#include <system_error>
+
+namespace doagent::spool {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kInfix = ".damaged-";
+constexpr const char* kLogInfix = ".damaged-log-";  // of a spool that goes on
+// In this order: a log without its database is what an interrupted renaming leaves.
+constexpr std::array<std::string_view, 3> kSuffixes = {"", "-wal", "-shm"};
+
+fs::path With(const fs::path& path, std::string_view suffix) {
+  return path.string() + std::string(suffix);
+}
+
+bool Exists(const fs::path& path) {
+  std::error_code none;
+  return fs::exists(fs::symlink_status(path, none));
+}
+
+// Second by second, in UTC; a number where a second has several.
+fs::path FreeName(const fs::path& spool, const char* infix, WallTime now) {
+  const std::time_t seconds = std::chrono::system_clock::to_time_t(
+      std::chrono::time_point_cast<std::chrono::system_clock::duration>(now));
+  std::tm parts{};
+  gmtime_r(&seconds, &parts);
+  std::array<char, 32> text{};
+  (void)std::strftime(text.data(), text.size(), "%Y%m%dT%H%M%SZ", &parts);
+  const std::string base = spool.string() + infix + text.data();
+  std::string name = base;
+  const auto taken = [&name] {
+    for (const std::string_view suffix : kSuffixes) {
+      if (Exists(With(name, suffix))) return true;
+    }
+    return false;
+  };
+  for (int number = 2; taken(); ++number) name = base + "." + std::to_string(number);
+  return name;
+}
+
+Result<void> Rename(const fs::path& from, const fs::path& to) {
+  if (rename(from.c_str(), to.c_str()) == 0 || errno == ENOENT) return {};
+  return Fail(ErrorCode::kFatal, from.string(),
+              "cannot be renamed to " + to.string() + ": " + std::strerror(errno));
+}
+
+// So that the names survive a power cut, too.
+void SyncFolderOf(const fs::path& path) {
+  const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
+  const int descriptor = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) return;
+  (void)fsync(descriptor);
+  close(descriptor);
+}
+
+Result<void> RenameSet(const fs::path& spool, const fs::path& aside) {
+  for (const std::string_view suffix : kSuffixes) {
+    DOAGENT_TRY(Rename(With(spool, suffix), With(aside, suffix)));
+    // One after the other on disk, too: see FinishSetAside.
+    SyncFolderOf(spool);
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<fs::path> SetAside(const fs::path& spool, WallTime now) {
+  const fs::path aside = FreeName(spool, kInfix, now);
+  DOAGENT_TRY(RenameSet(spool, aside));
+  return aside;
+}
+
+Result<fs::path> CopyLogAside(const fs::path& spool, WallTime now) {
+  const fs::path aside = FreeName(spool, kLogInfix, now);
+  const fs::path copy = With(aside, "-wal");
+  std::error_code failed;
+  fs::copy_file(With(spool, "-wal"), copy, failed);
+  if (failed) {
+    std::error_code none;
+    fs::remove(copy, none);
+    return Fail(failed == std::errc::no_space_on_device ? ErrorCode::kEvict : ErrorCode::kFatal,
+                copy.string(), "cannot copy the damaged log: " + failed.message());
+  }
+  return aside;
+}
+
+Result<void> FinishSetAside(const fs::path& spool, WallTime now) {
+  std::error_code none;
+  // A database of no bytes is none either: SQLite would remove the log beside it.
+  const bool there = Exists(spool) && fs::file_size(spool, none) > 0;
+  const fs::path log = With(spool, "-wal");
+  if (there || !Exists(log) || fs::file_size(log, none) == 0) return {};
+  auto sets = FilesSetAside(spool);
+  std::erase_if(sets, IsLogAside);
+  if (!Exists(spool) && !sets.empty() && !Exists(With(sets.back(), "-wal"))) {
+    return RenameSet(spool, sets.back());
+  }
+  // The database alone was removed, or cut off: what is in its log is worth keeping.
+  return RenameSet(spool, FreeName(spool, kInfix, now));
+}
+
+bool IsLogAside(const fs::path& aside) {
+  return aside.filename().string().find(kLogInfix) != std::string::npos;
+}
+
+std::vector<fs::path> FilesSetAside(const fs::path& spool) {
+  const fs::path folder = spool.has_parent_path() ? spool.parent_path() : fs::path(".");
+  const std::string prefix = spool.filename().string() + kInfix;
+  std::set<fs::path> names;
+  std::error_code none;
+  for (fs::directory_iterator entry(folder, none), end; !none && entry != end;
+       entry.increment(none)) {
+    std::string name = entry->path().filename().string();
+    if (!name.starts_with(prefix)) continue;
+    for (const std::string_view suffix : {"-wal", "-shm"}) {
+      if (name.ends_with(suffix)) name.resize(name.size() - suffix.size());
+    }
+    names.insert(folder / name);
+  }
+  return {names.begin(), names.end()};
+}
+
+std::uint64_t BytesSetAside(const fs::path& spool) {
+  std::uint64_t bytes = 0;
+  for (const fs::path& set : FilesSetAside(spool)) {
+    for (const std::string_view suffix : kSuffixes) {
+      std::error_code none;
+      const auto size = fs::file_size(With(set, suffix), none);
+      if (!none) bytes += size;
+    }
+  }
+  return bytes;
+}
+
+void RemoveSetAside(const fs::path& aside) {
+  for (const std::string_view suffix : kSuffixes) {
+    std::error_code none;
+    fs::remove(With(aside, suffix), none);
+  }
+}
+
+}  // namespace doagent::spool

@@ -1,0 +1,36 @@
+// Damaged files are kept: renamed aside to FILE.damaged-TIME, with -wal and -shm, until what is
+// intact in them has been taken over and their space is needed.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <vector>
+
+#include "spool/result.h"
+#include "spool/time.h"
+
+namespace doagent::spool {
+
+// Renames database, log and shared memory aside, in this order; what is not there is left out. The
+// name that the database has then. REQUIRES that nothing has them open through SQLite.
+Result<std::filesystem::path> SetAside(const std::filesystem::path& spool, WallTime now);
+
+// Copies the log alone aside, for the spool goes on with what SQLite makes of it: to a name of
+// which IsLogAside is true.
+Result<std::filesystem::path> CopyLogAside(const std::filesystem::path& spool, WallTime now);
+
+// If a crash came between the renames: the rest follows. To be called before the spool is opened.
+Result<void> FinishSetAside(const std::filesystem::path& spool, WallTime now);
+
+// The names of the databases that were set aside, oldest first, whether or not their file is there.
+std::vector<std::filesystem::path> FilesSetAside(const std::filesystem::path& spool);
+
+bool IsLogAside(const std::filesystem::path& aside);
+
+// Of these files, with their logs.
+std::uint64_t BytesSetAside(const std::filesystem::path& spool);
+
+// Removes a set for good.
+void RemoveSetAside(const std::filesystem::path& aside);
+
+}  // namespace doagent::spool

@@ -1,0 +1,266 @@
+// The file under the Spool: opened, opened again after a write failed, replaced when it is damaged
+// or gone. Everything here holds the write lock.
+
+#include <utility>
+
+#include "spool/layout.h"
+#include "spool/range_table.h"
+#include "spool/request.h"
+#include "spool/spool_impl.h"
+
+namespace doagent::spool {
+namespace {
+
+// Invalid where there is none: it will then be found to be another one, and looked for again.
+Descriptor Hold(const std::filesystem::path& path) {
+  auto file = Descriptor::OpenForReading(path);
+  return file && *file ? **std::move(file) : Descriptor();
+}
+
+std::filesystem::path LogOf(const std::filesystem::path& path) {
+  return path.string() + "-wal";
+}
+
+}  // namespace
+
+Result<std::map<OriginNumber, OriginState>> LoadStates(Database& database) {
+  std::map<OriginNumber, OriginState> states;
+  DOAGENT_ASSIGN(auto rows, LoadOrigins(database));
+  for (auto& row : rows) {
+    DOAGENT_ASSIGN(const Sequence head, HeadOf(database, row.number));
+    const OriginNumber number = row.number;
+    states.emplace(number, OriginState{std::move(row), head, Delivery()});
+  }
+  DOAGENT_ASSIGN(const auto receivers, LoadReceivers(database));
+  DOAGENT_ASSIGN(const auto delivered, LoadDelivered(database));
+  for (const auto& [receiver_id, receiver_number] : receivers) {
+    for (auto& [number, state] : states) {
+      const auto found = delivered.find({number, receiver_number});
+      if (found != delivered.end()) state.delivery.Restore(receiver_id, found->second);
+    }
+  }
+  DOAGENT_ASSIGN(const auto parked, LoadParked(database));
+  for (const auto& [number, sequences] : parked) {
+    if (const auto found = states.find(number); found != states.end()) {
+      found->second.delivery.SetParked(sequences);
+    }
+  }
+  return states;
+}
+
+Spool::Impl::~Impl() {
+  // The descriptors go last: see the header.
+  CloseFile(/*leave_log=*/suspect_ || !damage_.empty());
+}
+
+Result<void> Spool::Impl::Begin() {
+  const std::lock_guard lock(write_mutex_);
+  auto opened = OpenOrMakeNew();
+  if (opened || opened.error().code != ErrorCode::kSalvage) return opened;
+  // What looked well from outside and is not.
+  return ReplaceFile(opened.error().what);
+}
+
+Result<void> Spool::Impl::OpenOrMakeNew() {
+  begun_ = false;
+  DOAGENT_ASSIGN(OwnedFile owned, OpenOwned(path_, Role::kAgent, wall_, reserve_));
+  return OpenFile(std::move(owned));
+}
+
+Event Spool::Impl::EventNow(EventKind kind, std::string reason) const {
+  return {kind, wall_, mono_, boot_id_, std::move(reason), SpoolId(), {}, 0};
+}
+
+Result<void> Spool::Impl::PrepareUpkeep() {
+  DOAGENT_ASSIGN(maintenance_, Maintenance::Prepare(*writer_, options_.seal));
+  Sealer& sealer = maintenance_->sealer();
+  DOAGENT_ASSIGN(retention_,
+                 Retention::Prepare(*writer_, sealer, reserve_, options_.retention));
+  DOAGENT_ASSIGN(salvager_, Salvager::Prepare(*writer_, sealer, options_.host));
+  if (vanished_) salvager_->AddVanished(vanished_);
+  DOAGENT_ASSIGN(scrubber_, Scrubber::Prepare(*writer_));
+  return {};
+}
+
+Result<Opening> Spool::Impl::WriteBeginning() {
+  DOAGENT_ASSIGN(Transaction transaction, writer_->Begin());
+  // Before anything is read: what another connection commits after this is seen by the next append.
+  DOAGENT_ASSIGN(seen_data_version_, writer_->DataVersion());
+  // What they did is in the states that are loaded later.
+  DOAGENT_ASSIGN([[maybe_unused]] const RequestsDone requests,
+                 ExecuteRequests(writer_->database()));
+  SpoolOptions options = options_;
+  options.wall = wall_;
+  options.mono = mono_;
+  DOAGENT_ASSIGN(Opening opening, BeginIncarnation(writer_->database(), options, beginning_due_));
+  Sequence sequence = opening.next_sequence;
+  const auto put = [&](const Event& event) {
+    return writer_->InsertRecord(opening.current,
+                                 EncodeEvent(event, opening.incarnation, sequence++), std::nullopt);
+  };
+  if (!opening.identity_change.empty()) {
+    DOAGENT_TRY(put(EventNow(EventKind::kIdentityChange, opening.identity_change)));
+  }
+  DOAGENT_TRY(put(EventNow(EventKind::kStart, opening.reason)));
+  DOAGENT_TRY(transaction.Commit());
+  return opening;
+}
+
+Result<void> Spool::Impl::OpenForReadingToo() {
+  const std::lock_guard lock(read_mutex_);
+  objects_.reset();
+  runs_.reset();
+  DOAGENT_ASSIGN(read_database_, OpenForReading(path_));
+  DOAGENT_ASSIGN(runs_, RunReader::Prepare(*read_database_));
+  DOAGENT_ASSIGN(objects_, ObjectTable::Prepare(*read_database_));
+  return {};
+}
+
+Result<void> Spool::Impl::OpenFile(OwnedFile owned) {
+  if (!owned.replaced.empty()) {
+    beginning_due_ += (beginning_due_.empty() ? "" : "; ") + owned.replaced;
+  }
+  auto opened = UseFile(std::move(owned));
+  if (!opened) CloseFile(/*leave_log=*/true);
+  return opened;
+}
+
+Result<void> Spool::Impl::UseFile(OwnedFile owned) {
+  writer_ = std::move(owned.writer);
+  DOAGENT_TRY(PrepareUpkeep());
+  if (!owned.log_aside.empty()) DOAGENT_TRY(salvager_->TakeOverLog(owned.log_aside));
+  auto opening = WriteBeginning();
+  if (!opening && opening.error().code == ErrorCode::kEvict && reserve_.GiveUp()) {
+    opening = WriteBeginning();
+  }
+  if (!opening) return Fail(std::move(opening).error());
+  begun_ = true;
+  beginning_due_.clear();
+
+  incarnation_ = opening->incarnation;
+  encoder_.emplace(incarnation_, options_.key_interval);
+  key_number_.reset();
+  suspect_ = false;
+  damage_.clear();
+  DOAGENT_ASSIGN(auto states, LoadStates(writer_->database()));
+  for (const auto& [number, state] : states) maintenance_->Look(number);
+  {
+    const std::lock_guard lock(state_mutex_);
+    current_ = opening->current;
+    states_ = std::move(states);
+    damage_seen_.clear();
+  }
+  DOAGENT_TRY(OpenForReadingToo());
+  held_database_ = Hold(path_);
+  held_log_ = Hold(LogOf(path_));
+  if (!owned.log_aside.empty()) DOAGENT_TRY(FinishSalvage());
+  return {};
+}
+
+void Spool::Impl::CloseFile(bool leave_log) {
+  const std::lock_guard lock(read_mutex_);
+  scrubber_.reset();
+  salvager_.reset();
+  retention_.reset();
+  maintenance_.reset();
+  if (writer_) writer_->database().LeaveLogAtClose(leave_log);
+  if (read_database_) read_database_->LeaveLogAtClose(leave_log);
+  objects_.reset();
+  runs_.reset();
+  read_database_.reset();
+  writer_.reset();
+  held_database_ = Descriptor();
+  held_log_ = Descriptor();
+}
+
+Result<void> Spool::Impl::Reopen() {
+  CloseFile(/*leave_log=*/true);
+  auto reopened = ReopenFile();
+  if (!reopened) CloseFile(/*leave_log=*/true);
+  return reopened;
+}
+
+Result<void> Spool::Impl::ReopenFile() {
+  // Not OpenOwned: the file is not to be looked through for a disk that failed once.
+  DOAGENT_ASSIGN(writer_, Writer::Open(path_, Role::kAgent));
+  // What is in the log may be in memory alone, although it looks written: copied from there into
+  // the database, and synced with that, it is on the disk.
+  DOAGENT_TRY(writer_->database().EmptyLog());
+  DOAGENT_TRY(SetLogSize(writer_->database()));
+  writer_->database().LeaveLogAtClose(false);
+  DOAGENT_TRY(PrepareUpkeep());
+  DOAGENT_ASSIGN(const auto stored, LoadStates(writer_->database()));
+  {
+    const std::lock_guard lock(state_mutex_);
+    for (auto& [number, state] : states_) {
+      maintenance_->Look(number);
+      const auto found = stored.find(number);
+      if (found != stored.end()) state.head = std::max(state.head, found->second.head);
+    }
+  }
+  // Which key the rows hang on is not known: they get a new one.
+  encoder_.emplace(incarnation_, options_.key_interval);
+  key_number_.reset();
+  DOAGENT_TRY(OpenForReadingToo());
+  held_database_ = Hold(path_);
+  held_log_ = Hold(LogOf(path_));
+  suspect_ = false;
+  return {};
+}
+
+Result<void> Spool::Impl::ReplaceFile(const std::string& why) {
+  CloseFile(/*leave_log=*/true);
+  begun_ = false;
+  DOAGENT_ASSIGN(OwnedFile owned, ReplaceOwned(path_, Role::kAgent, wall_, why));
+  return OpenFile(std::move(owned));
+}
+
+Result<void> Spool::Impl::ReplaceVanished() {
+  // Its content is there as long as it is open.
+  Descriptor database = std::move(held_database_);
+  Descriptor log = std::move(held_log_);
+  CloseFile(/*leave_log=*/true);
+  auto kept = PageFile::Open(std::move(database), std::move(log));
+  if (kept) vanished_ = std::make_shared<const Wreck>(*std::move(kept));
+  beginning_due_ = "the file of the spool was removed or replaced while the agent ran";
+  return OpenOrMakeNew();
+}
+
+Error Spool::Impl::Noted(Error error) {
+  switch (error.code) {
+    case ErrorCode::kRefuse:
+    case ErrorCode::kPark:
+    case ErrorCode::kEvict: break;
+    case ErrorCode::kSalvage: damage_ = error.what; break;
+    case ErrorCode::kRetry:
+    case ErrorCode::kFatal: suspect_ = true;
+  }
+  return error;
+}
+
+Result<void> Spool::Impl::MakeReady() {
+  if (!lock_.IsNamed()) {
+    DOAGENT_ASSIGN(lock_, LockFile::Acquire(path_, options_.program));
+  }
+  if (damage_.empty()) {
+    const std::lock_guard lock(state_mutex_);
+    damage_ = damage_seen_;
+  }
+  if (writer_ && !held_database_.IsAt(path_)) return ReplaceVanished();
+  if (!damage_.empty()) return ReplaceFile(std::string(damage_));
+  if (!begun_) return OpenOrMakeNew();
+  if (writer_ && !suspect_ && !held_log_.IsAt(LogOf(path_))) {
+    // Without its log the database alone would lack the newest records: now it has them.
+    DOAGENT_TRY(writer_->database().EmptyLog());
+    suspect_ = true;
+  }
+  if (!writer_ || suspect_) return Reopen();
+  return {};
+}
+
+Result<void> Spool::Impl::MakeReadyAndFlush() {
+  if (!queue_.empty() || queue_.dropped() > 0) return Flush();
+  return Noting(MakeReady());
+}
+
+}  // namespace doagent::spool

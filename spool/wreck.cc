@@ -1,0 +1,177 @@
+#include "spool/wreck.h"
+
+#include <utility>
+
+namespace doagent::spool {
+namespace {
+
+using Kind = RawValue::Kind;
+
+// Where the tables of every spool begin, for they are made in one go: of use when the page that
+// says so is damaged.
+const std::map<std::string, PageNumber>& UsualRoots() {
+  static const std::map<std::string, PageNumber> kRoots = {
+      {"meta", 3},       {"origins", 4},    {"incarnations", 6}, {"stored", 12}, {"removed", 13},
+      {"receivers", 14}, {"delivered", 16}, {"parked", 17},      {"ledger", 18}};
+  return kRoots;
+}
+
+std::optional<SequenceRange> RangeOf(const RawValue& first, const RawValue& last) {
+  const SequenceRange range{static_cast<Sequence>(first.integer),
+                            static_cast<Sequence>(last.integer)};
+  if (range.first == 0 || range.first > range.last || range.last > kSequenceMax) {
+    return std::nullopt;
+  }
+  return range;
+}
+
+class TableReader {
+ public:
+  explicit TableReader(const PageFile& pages)
+      : get_([&pages](PageNumber number, Page& page) { return pages.ReadNewest(number, page); }),
+        roots_(UsualRoots()) {
+    constexpr PageNumber kSchemaRoot = 1;
+    Visit(kSchemaRoot, [this](const RawRow& row) {
+      if (!HasShape(row, {Kind::kText, Kind::kText, Kind::kText, Kind::kInteger, Kind::kText})) {
+        return;
+      }
+      const auto known = roots_.find(std::string(row.values[1].bytes));
+      if (known != roots_.end()) known->second = static_cast<PageNumber>(row.values[3].integer);
+    });
+  }
+
+  void VisitNamed(const std::string& table, const std::function<void(const RawRow&)>& visit) {
+    Visit(roots_.at(table), visit);
+  }
+
+  // Ranges in a table with the columns origin, one more, first and last.
+  RangesByPair Ranges(const std::string& table) {
+    RangesByPair ranges;
+    VisitNamed(table, [&ranges](const RawRow& row) {
+      if (!HasShape(row, {Kind::kInteger, Kind::kInteger, Kind::kInteger, Kind::kInteger})) return;
+      const auto range = RangeOf(row.values[2], row.values[3]);
+      if (range) ranges[{row.values[0].integer, row.values[1].integer}].Add(*range);
+    });
+    return ranges;
+  }
+
+ private:
+  void Visit(PageNumber root, const std::function<void(const RawRow&)>& visit) {
+    // This visitor never fails, so neither does the visit.
+    (void)VisitTable(root, get_, [&visit](const RawRow& row) -> Result<void> {
+      visit(row);
+      return {};
+    });
+  }
+
+  PageGetter get_;
+  std::map<std::string, PageNumber> roots_;
+};
+
+void ReadMeta(TableReader& reader, WreckTables& tables) {
+  reader.VisitNamed("meta", [&tables](const RawRow& row) {
+    if (row.values.size() != 2 || !row.values[0].IsText()) return;
+    const RawValue& value = row.values[1];
+    if (row.values[0].bytes == "role" && value.IsText()) {
+      tables.role = value.bytes == "receiver" ? Role::kReceiver : Role::kAgent;
+    } else if (row.values[0].bytes == "spool_id" && value.IsBlob()) {
+      tables.own_id = std::string(value.bytes);
+    }
+  });
+}
+
+void ReadOrigins(TableReader& reader, WreckTables& tables) {
+  std::map<OriginNumber, std::vector<IncarnationStart>> incarnations;
+  reader.VisitNamed("incarnations", [&incarnations](const RawRow& row) {
+    if (!HasShape(row, {Kind::kInteger, Kind::kInteger, Kind::kInteger})) return;
+    incarnations[row.values[0].integer].push_back(
+        {static_cast<Incarnation>(row.values[2].integer),
+         static_cast<Sequence>(row.values[1].integer)});
+  });
+  reader.VisitNamed("origins", [&](const RawRow& row) {
+    if (!HasShape(row, {Kind::kNull, Kind::kBlob, Kind::kInteger, Kind::kText, Kind::kText,
+                        Kind::kText, Kind::kText, Kind::kText, Kind::kText})) {
+      return;
+    }
+    const auto spool_id = SpoolId::FromBytes(row.values[1].bytes);
+    const auto first = static_cast<Sequence>(row.values[2].integer);
+    if (!spool_id || first > kSequenceMax || row.rowid < 1) return;
+    const auto text = [&row](std::size_t i) { return std::string(row.values[i].bytes); };
+    tables.origins.push_back({row.rowid,
+                              *spool_id,
+                              first,
+                              {text(3), text(4), text(5), text(6), text(7)},
+                              text(8),
+                              std::move(incarnations[row.rowid])});
+  });
+}
+
+void ReadLedger(TableReader& reader, WreckTables& tables) {
+  reader.VisitNamed("parked", [&tables](const RawRow& row) {
+    if (!HasShape(row, {Kind::kNull, Kind::kInteger, Kind::kText})) return;
+    tables.parked.push_back({row.rowid, row.values[1].integer, std::string(row.values[2].bytes)});
+  });
+  reader.VisitNamed("ledger", [&tables](const RawRow& row) {
+    if (!HasShape(row, {Kind::kInteger, Kind::kInteger, Kind::kInteger, Kind::kInteger})) return;
+    tables.ledger.push_back({row.values[0].integer, row.values[1].integer, row.values[2].integer,
+                             row.values[3].integer});
+  });
+}
+
+}  // namespace
+
+Result<Wreck> Wreck::Open(const std::filesystem::path& database) {
+  DOAGENT_ASSIGN(auto file, Descriptor::OpenForReading(database));
+  DOAGENT_ASSIGN(auto log, Descriptor::OpenForReading(database.string() + "-wal"));
+  DOAGENT_ASSIGN(PageFile pages, PageFile::Open(file ? *std::move(file) : Descriptor(),
+                                                log ? *std::move(log) : Descriptor()));
+  return Wreck(std::move(pages));
+}
+
+WreckTables Wreck::ReadTables() const {
+  TableReader reader(pages_);
+  WreckTables tables;
+  ReadMeta(reader, tables);
+  ReadOrigins(reader, tables);
+  reader.VisitNamed("stored", [&tables](const RawRow& row) {
+    if (!HasShape(row, {Kind::kInteger, Kind::kInteger, Kind::kInteger})) return;
+    const auto range = RangeOf(row.values[1], row.values[2]);
+    if (range) tables.stored[row.values[0].integer].Add(*range);
+  });
+  tables.removed = reader.Ranges("removed");
+  tables.delivered = reader.Ranges("delivered");
+  reader.VisitNamed("receivers", [&tables](const RawRow& row) {
+    if (!HasShape(row, {Kind::kNull, Kind::kBlob})) return;
+    if (const auto id = ReceiverId::FromBytes(row.values[1].bytes)) {
+      tables.receivers[row.rowid] = *id;
+    }
+  });
+  ReadLedger(reader, tables);
+  return tables;
+}
+
+Result<void> Wreck::VisitImage(std::size_t image, const RowVisitor& visit) const {
+  Page page;
+  PageNumber number = 0;
+  if (image < pages_.pages()) {
+    number = static_cast<PageNumber>(image + 1);
+    if (!pages_.ReadPage(number, page)) return {};
+  } else {
+    const auto framed = pages_.ReadFrame(image - pages_.pages(), page);
+    if (!framed) return {};
+    number = *framed;
+  }
+  const PageGetter newest = [this](PageNumber wanted, Page& found) {
+    return pages_.ReadNewest(wanted, found);
+  };
+  DOAGENT_ASSIGN(const bool goes_on, VisitRows(number, page, newest, visit));
+  if (!goes_on || pages_.frames() == 0) return {};
+  // The rest of a long row may have been overwritten in the log since.
+  const PageGetter older = [this](PageNumber wanted, Page& found) {
+    return pages_.ReadPage(wanted, found);
+  };
+  DOAGENT_ASSIGN([[maybe_unused]] const bool again, VisitRows(number, page, older, visit));
+  return {};
+}
+
+}  // namespace doagent::spool
