@@ -63,6 +63,7 @@ Result<void> Salvage::PutOrigins() {
       continue;
     }
     origin.number = 0;
+    if (origin.host == Host()) origin.host = source_.host;
     DOAGENT_ASSIGN(const OriginNumber put, PutOrigin(database, origin));
     for (const auto& start : origin.incarnations) DOAGENT_TRY(PutIncarnation(database, put, start));
     destinations_[number] = put;
@@ -73,12 +74,12 @@ Result<void> Salvage::PutOrigins() {
 Result<std::optional<OriginNumber>> Salvage::DestinationOf(OriginNumber number) {
   const auto found = destinations_.find(number);
   if (found != destinations_.end()) return found->second;
-  if (source_.own_log || number < 1) return std::nullopt;
+  // Beside origins that are known, one that is not is a wrong number.
+  if (source_.own_log || number < 1 || !tables_.origins.empty()) return std::nullopt;
   OriginRow origin;
   origin.spool_id = SubstituteId(source_.name, number);
   // What the wreck calls itself, where nothing says whose its records are.
-  if (tables_.role != Role::kReceiver && tables_.own_id && tables_.origins.empty() &&
-      destinations_.empty()) {
+  if (tables_.role != Role::kReceiver && tables_.own_id && destinations_.empty()) {
     origin.spool_id = SpoolId::FromBytes(*tables_.own_id).value_or(origin.spool_id);
   }
   origin.host = source_.host;

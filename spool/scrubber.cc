@@ -75,14 +75,18 @@ Result<void> Scrubber::SetAside(const DamagedRecords& damaged, WallTime now) {
   const auto move_one = [&](Sequence sequence) {
     return move.Bind(UnixMilliseconds(now), damaged.what, PackId(damaged.origin, sequence)).Run();
   };
+  const auto removed = [this](Result<void> done) -> Result<void> {
+    if (!done || writer_.database().Changes() > 0) return done;
+    return Fail(ErrorCode::kSalvage, writer_.database().path(), "what is read cannot be removed");
+  };
   if (damaged.block) {
     DOAGENT_TRY(move_one(damaged.sequences.first()));
-    return writer_.blocks().Remove(damaged.origin, damaged.sequences.first());
+    return removed(writer_.blocks().Remove(damaged.origin, damaged.sequences.first()));
   }
   for (const auto& [first, last] : damaged.sequences.ToVector()) {
     for (Sequence sequence = first; sequence <= last; ++sequence) {
       DOAGENT_TRY(move_one(sequence));
-      DOAGENT_TRY(writer_.records().Remove(damaged.origin, sequence));
+      DOAGENT_TRY(removed(writer_.records().Remove(damaged.origin, sequence)));
     }
   }
   return {};

@@ -31,6 +31,7 @@ ErrorCode CodeOf(int sqlite_code) {
     case SQLITE_ERROR:
     case SQLITE_SCHEMA:
     case SQLITE_CONSTRAINT:
+    case SQLITE_TOOBIG:
     case SQLITE_MISMATCH: return ErrorCode::kSalvage;
     default: return ErrorCode::kFatal;
   }

@@ -1,5 +1,6 @@
 #include "spool/wreck.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace doagent::spool {
@@ -7,12 +8,15 @@ namespace {
 
 using Kind = RawValue::Kind;
 
+// Holds the spool ids once more, with the numbers of their origins.
+constexpr const char* kOriginIndex = "sqlite_autoindex_origins_1";
+
 // Where the tables of every spool begin, for they are made in one go: of use when the page that
 // says so is damaged.
 const std::map<std::string, PageNumber>& UsualRoots() {
   static const std::map<std::string, PageNumber> kRoots = {
-      {"meta", 3},       {"origins", 4},    {"incarnations", 6}, {"stored", 12}, {"removed", 13},
-      {"receivers", 14}, {"delivered", 16}, {"parked", 17},      {"ledger", 18}};
+      {"meta", 3},      {"origins", 4}, {kOriginIndex, 5}, {"incarnations", 6}, {"stored", 12},
+      {"removed", 13},  {"receivers", 14}, {"delivered", 16}, {"parked", 17}, {"ledger", 18}};
   return kRoots;
 }
 
@@ -32,9 +36,7 @@ class TableReader {
         roots_(UsualRoots()) {
     constexpr PageNumber kSchemaRoot = 1;
     Visit(kSchemaRoot, [this](const RawRow& row) {
-      if (!HasShape(row, {Kind::kText, Kind::kText, Kind::kText, Kind::kInteger, Kind::kText})) {
-        return;
-      }
+      if (row.values.size() != 5 || !row.values[1].IsText() || !row.values[3].IsInteger()) return;
       const auto known = roots_.find(std::string(row.values[1].bytes));
       if (known != roots_.end()) known->second = static_cast<PageNumber>(row.values[3].integer);
     });
@@ -88,14 +90,28 @@ void ReadOrigins(TableReader& reader, WreckTables& tables) {
         {static_cast<Incarnation>(row.values[2].integer),
          static_cast<Sequence>(row.values[1].integer)});
   });
+  std::map<OriginNumber, SpoolId> indexed;
+  reader.VisitNamed(kOriginIndex, [&indexed](const RawRow& row) {
+    if (!HasShape(row, {Kind::kBlob, Kind::kInteger})) return;
+    if (const auto id = SpoolId::FromBytes(row.values[0].bytes)) {
+      indexed.emplace(row.values[1].integer, *id);
+    }
+  });
   reader.VisitNamed("origins", [&](const RawRow& row) {
     if (!HasShape(row, {Kind::kNull, Kind::kBlob, Kind::kInteger, Kind::kText, Kind::kText,
                         Kind::kText, Kind::kText, Kind::kText, Kind::kText})) {
       return;
     }
-    const auto spool_id = SpoolId::FromBytes(row.values[1].bytes);
+    auto spool_id = SpoolId::FromBytes(row.values[1].bytes);
     const auto first = static_cast<Sequence>(row.values[2].integer);
     if (!spool_id || first > kSequenceMax || row.rowid < 1) return;
+    // The id stands in three places: where two of them differ, the third decides; without it, the
+    // shorter row is the likelier one.
+    const auto index = indexed.find(row.rowid);
+    if (index != indexed.end()) {
+      if (tables.own_id != spool_id->bytes()) spool_id = index->second;
+      indexed.erase(index);
+    }
     const auto text = [&row](std::size_t i) { return std::string(row.values[i].bytes); };
     tables.origins.push_back({row.rowid,
                               *spool_id,
@@ -104,6 +120,18 @@ void ReadOrigins(TableReader& reader, WreckTables& tables) {
                               text(8),
                               std::move(incarnations[row.rowid])});
   });
+  for (const auto& [number, spool_id] : indexed) {
+    if (number < 1) continue;
+    tables.origins.push_back({number, spool_id, 1, {}, "", std::move(incarnations[number])});
+  }
+  // An agent writes the origin that came last.
+  const auto own = tables.own_id ? SpoolId::FromBytes(*tables.own_id) : std::nullopt;
+  if (!own || tables.role == Role::kReceiver || tables.origins.empty()) return;
+  const auto by_number = [](const OriginRow& a, const OriginRow& b) { return a.number < b.number; };
+  const bool named = std::any_of(tables.origins.begin(), tables.origins.end(),
+                                 [&own](const OriginRow& row) { return row.spool_id == *own; });
+  if (named) return;
+  std::max_element(tables.origins.begin(), tables.origins.end(), by_number)->spool_id = *own;
 }
 
 void ReadLedger(TableReader& reader, WreckTables& tables) {

@@ -1,0 +1,376 @@
+// What happens to a spool whose files are damaged, removed, replaced or copied: docs/operations.md,
+// "When something goes wrong".
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "spool/inbox.h"
+#include "spool/reader.h"
+#include "spool/set_aside.h"
+#include "spool/spool.h"
+#include "tests/spool/damaged_spools.h"
+#include "tests/support/snapshots.h"
+#include "tests/support/temp_dir.h"
+
+namespace doagent::spool {
+namespace {
+
+namespace fs = std::filesystem;
+using test::MakeSnapshot;
+using test::ReadEverything;
+using test::RecordName;
+using test::SampleSpool;
+using test::TempDir;
+using test::TestHost;
+using test::TestSpoolOptions;
+using ::testing::Contains;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Key;
+using ::testing::SizeIs;
+
+const SampleSpool& Sample() {
+  static const SampleSpool sample;
+  return sample;
+}
+
+class RecoveryTest : public ::testing::Test {
+ protected:
+  fs::path path() const { return dir_ / "spool.db"; }
+  fs::path log() const { return path().string() + "-wal"; }
+
+  void Write(const std::string& database, const std::string& log) const {
+    SampleSpool::Write(dir_.path(), database, log);
+  }
+
+  std::unique_ptr<Spool> Open() {
+    SpoolOptions options = TestSpoolOptions(path(), ++seed_);
+    options.wall = MakeSnapshot(500).wall;
+    options.mono = MakeSnapshot(500).mono;
+    auto spool = Spool::Open(options);
+    EXPECT_TRUE(spool) << spool.error().Message();
+    return spool ? *std::move(spool) : nullptr;
+  }
+
+  static void Settle(Spool& spool) {
+    for (int idle = 0; idle < 40;) {
+      const auto more = spool.Maintain(MakeSnapshot(600).wall, MakeSnapshot(600).mono);
+      ASSERT_TRUE(more) << more.error().Message();
+      if (!*more) ++idle;
+    }
+  }
+
+  // The reasons of the events of one kind, of all origins.
+  std::vector<std::string> Reasons(EventKind kind) const {
+    std::vector<std::string> reasons;
+    for (const auto& [name, record] : ReadEverything(path())) {
+      const auto* event = std::get_if<Event>(&record.content);
+      if (event != nullptr && event->kind == kind) reasons.push_back(event->reason);
+    }
+    return reasons;
+  }
+
+  // How many of the sample's records are there, as they were.
+  std::size_t Survivors() const {
+    std::size_t survivors = 0;
+    for (const auto& [name, record] : ReadEverything(path())) {
+      const auto original = Sample().records().find(name);
+      if (original != Sample().records().end() && test::SameContent(record, original->second)) {
+        ++survivors;
+      }
+    }
+    return survivors;
+  }
+
+  // Nothing is missing that nothing explains.
+  void ExpectNoRiddles() const {
+    const auto status = (*Reader::Open(path()))->Status();
+    ASSERT_TRUE(status);
+    for (const auto& origin : status->origins) EXPECT_THAT(origin.missing, IsEmpty());
+  }
+
+  const TempDir dir_{TempDir::Where::kMemory};
+  std::uint64_t seed_ = 100;
+};
+
+TEST_F(RecoveryTest, ADatabaseOfZerosIsSetAsideAndItsLogIsSalvaged) {
+  Write(std::string(Sample().database().size(), '\0'), Sample().log());
+  const auto spool = Open();
+  ASSERT_TRUE(spool);
+  EXPECT_NE(spool->spool_id(), Sample().spool_id());
+  EXPECT_THAT(FilesSetAside(path()), SizeIs(1));
+  ASSERT_TRUE(spool->Append(MakeSnapshot(501)));
+  Settle(*spool);
+  // What came after the last checkpoint is in the log; the key of the rows before is not.
+  EXPECT_GT(Survivors(), 60U);
+  EXPECT_THAT(Reasons(EventKind::kIdentityChange), Contains(HasSubstr("was damaged")));
+  EXPECT_THAT(Reasons(EventKind::kSalvageLoss), Contains(HasSubstr("records were taken over")));
+  ExpectNoRiddles();
+}
+
+TEST_F(RecoveryTest, AFirstPageThatIsGoneCostsNoRecord) {
+  std::string database = Sample().database();
+  std::fill(database.begin(), database.begin() + 1024, '\xff');
+  Write(database, Sample().log());
+  const auto spool = Open();
+  ASSERT_TRUE(spool);
+  Settle(*spool);
+  EXPECT_EQ(Survivors(), Sample().records().size());
+  ExpectNoRiddles();
+  // Under their old name, to be delivered.
+  const auto claims = spool->Claims();
+  ASSERT_TRUE(claims);
+  ASSERT_THAT(*claims, SizeIs(2));
+  EXPECT_TRUE((*claims)[0].current);
+  EXPECT_EQ((*claims)[1].spool_id, Sample().spool_id());
+  EXPECT_EQ((*claims)[1].head, Sample().records().rbegin()->first.second);
+  EXPECT_EQ((*claims)[1].incarnations.size(), 2U);
+  EXPECT_EQ((*claims)[1].host, TestHost());
+}
+
+TEST_F(RecoveryTest, ASalvageThatWasCutOffIsTakenUpAgain) {
+  std::string database = Sample().database();
+  std::fill(database.begin(), database.begin() + 1024, '\xff');
+  Write(database, Sample().log());
+  {
+    const auto spool = Open();
+    ASSERT_TRUE(spool);
+    for (int step = 0; step < 3; ++step) {
+      ASSERT_TRUE(spool->Maintain(MakeSnapshot(501).wall, MakeSnapshot(501).mono));
+    }
+  }
+  EXPECT_LT(Survivors(), Sample().records().size());
+  const auto spool = Open();
+  Settle(*spool);
+  EXPECT_EQ(Survivors(), Sample().records().size());
+  EXPECT_THAT(Reasons(EventKind::kSalvageLoss), SizeIs(1));
+}
+
+TEST_F(RecoveryTest, AFlippedBitInTheMiddleOfTheLogCostsNoCommitBehindIt) {
+  std::string log = Sample().log();
+  log[log.size() / 2] = static_cast<char>(log[log.size() / 2] ^ 4);
+  Write(Sample().database(), log);
+  const auto spool = Open();
+  ASSERT_TRUE(spool);
+  EXPECT_EQ(spool->spool_id(), Sample().spool_id());
+  // Before anything new: no number is used twice.
+  EXPECT_GT(spool->head(), Sample().records().rbegin()->first.second);
+  EXPECT_GE(Survivors(), Sample().records().size() - 1);
+  EXPECT_THAT(FilesSetAside(path()), SizeIs(1));
+  EXPECT_THAT(Reasons(EventKind::kSalvageLoss), Contains(HasSubstr("records were taken over")));
+  Settle(*spool);
+  ExpectNoRiddles();
+}
+
+TEST_F(RecoveryTest, ALogWithoutItsHeaderIsReadAllTheSame) {
+  std::string log = Sample().log();
+  std::fill(log.begin(), log.begin() + 32, '\0');
+  Write(Sample().database(), log);
+  const auto spool = Open();
+  ASSERT_TRUE(spool);
+  EXPECT_EQ(Survivors(), Sample().records().size());
+}
+
+TEST_F(RecoveryTest, AnIntactLogIsNotTakenForADamagedOne) {
+  Write(Sample().database(), Sample().log());
+  const auto spool = Open();
+  ASSERT_TRUE(spool);
+  EXPECT_EQ(Survivors(), Sample().records().size());
+  EXPECT_THAT(FilesSetAside(path()), IsEmpty());
+}
+
+TEST_F(RecoveryTest, AnInterruptedRenamingIsFinished) {
+  const fs::path aside = path().string() + ".damaged-20231114T221320Z";
+  Write(Sample().database(), Sample().log());
+  fs::rename(path(), aside);
+  const auto spool = Open();
+  ASSERT_TRUE(spool);
+  EXPECT_TRUE(fs::exists(aside.string() + "-wal"));
+  Settle(*spool);
+  EXPECT_EQ(Survivors(), Sample().records().size());
+}
+
+TEST_F(RecoveryTest, ALogWhoseDatabaseWasRemovedIsKept) {
+  Write(Sample().database(), Sample().log());
+  fs::remove(path());
+  const auto spool = Open();
+  ASSERT_TRUE(spool);
+  ASSERT_THAT(FilesSetAside(path()), SizeIs(1));
+  Settle(*spool);
+  EXPECT_GT(Survivors(), 60U);
+}
+
+TEST_F(RecoveryTest, ADatabaseCutToNothingLeavesItsLog) {
+  Write("", Sample().log());
+  const auto spool = Open();
+  ASSERT_TRUE(spool);
+  Settle(*spool);
+  EXPECT_GT(Survivors(), 60U);
+}
+
+TEST_F(RecoveryTest, ADamagedSharedMemoryFileDoesNotMatter) {
+  Write(Sample().database(), Sample().log());
+  std::ofstream(path().string() + "-shm", std::ios::binary) << std::string(32768, '\x5a');
+  const auto spool = Open();
+  ASSERT_TRUE(spool);
+  EXPECT_EQ(Survivors(), Sample().records().size());
+}
+
+TEST_F(RecoveryTest, AFileThatIsRemovedWhileTheAgentRunsIsReplacedAndItsRecordsAreKept) {
+  Write(Sample().database(), Sample().log());
+  const auto spool = Open();
+  ASSERT_TRUE(spool);
+  ASSERT_TRUE(spool->Append(MakeSnapshot(501)));
+  for (const char* suffix : {"", "-wal", "-shm"}) fs::remove(path().string() + suffix);
+  const auto stored = spool->Append(MakeSnapshot(502));
+  ASSERT_TRUE(stored) << stored.error().Message();
+  EXPECT_NE(spool->spool_id(), Sample().spool_id());
+  EXPECT_THAT(Reasons(EventKind::kIdentityChange), Contains(HasSubstr("removed or replaced")));
+  Settle(*spool);
+  EXPECT_EQ(Survivors(), Sample().records().size());
+  ExpectNoRiddles();
+}
+
+TEST_F(RecoveryTest, AFolderThatIsReplacedIsNoticedWithTheNextRecord) {
+  fs::create_directory(dir_ / "folder");
+  SpoolOptions options = TestSpoolOptions(dir_.path() / "folder" / "spool.db", 7);
+  const auto spool = *Spool::Open(options);
+  ASSERT_TRUE(spool->Append(MakeSnapshot(1)));
+  const SpoolId before = spool->spool_id();
+  fs::rename(dir_ / "folder", dir_ / "elsewhere");
+  // Without a folder nothing can be stored: the record waits.
+  EXPECT_FALSE(spool->Append(MakeSnapshot(2)));
+  EXPECT_EQ(spool->waiting(), 1U);
+  fs::create_directory(dir_ / "folder");
+  const auto stored = spool->Append(MakeSnapshot(3));
+  ASSERT_TRUE(stored) << stored.error().Message();
+  EXPECT_EQ(spool->waiting(), 0U);
+  EXPECT_NE(spool->spool_id(), before);
+  Settle(*spool);
+  const auto records = ReadEverything(options.path);
+  EXPECT_THAT(records, Contains(Key(RecordName{before, 2})));
+}
+
+TEST_F(RecoveryTest, AnotherSpoolInItsPlaceIsGoneOnWithUnderANewId) {
+  Write(Sample().database(), Sample().log());
+  const auto spool = Open();
+  ASSERT_TRUE(spool);
+  const TempDir other(TempDir::Where::kMemory);
+  SampleSpool::Write(other.path(), Sample().database(), Sample().log());
+  for (const char* suffix : {"-shm", "-wal", ""}) fs::remove(path().string() + suffix);
+  fs::copy_file(other / "spool.db", path());
+  fs::copy_file(other / "spool.db-wal", log());
+  ASSERT_TRUE(spool->Append(MakeSnapshot(501)));
+  EXPECT_NE(spool->spool_id(), Sample().spool_id());
+  Settle(*spool);
+  EXPECT_EQ(Survivors(), Sample().records().size());
+}
+
+TEST_F(RecoveryTest, ALogThatIsRemovedWhileTheAgentRunsLosesNothing) {
+  Write(Sample().database(), Sample().log());
+  const auto spool = Open();
+  ASSERT_TRUE(spool);
+  fs::remove(log());
+  ASSERT_TRUE(spool->Append(MakeSnapshot(501)));
+  EXPECT_EQ(spool->spool_id(), Sample().spool_id());
+  EXPECT_EQ(Survivors(), Sample().records().size());
+  EXPECT_TRUE(fs::exists(log()));
+}
+
+TEST_F(RecoveryTest, WhatIsWrittenOverWhileTheAgentRunsIsReplaced) {
+  Write(Sample().database(), Sample().log());
+  const auto spool = Open();
+  ASSERT_TRUE(spool);
+  {
+    std::fstream file(path(), std::ios::in | std::ios::out | std::ios::binary);
+    file << std::string(Sample().database().size() / 2, '\x55');
+    std::fstream log_file(log(), std::ios::in | std::ios::out | std::ios::binary);
+    log_file << std::string(100'000, '\x55');
+  }
+  const fs::path shm = path().string() + "-shm";
+  std::fstream(shm, std::ios::in | std::ios::out | std::ios::binary) << std::string(4096, '\x55');
+  for (std::uint64_t tick = 501; tick < 520; ++tick) {
+    const auto stored = spool->Append(MakeSnapshot(tick));
+    ASSERT_TRUE(stored) << tick << ": " << stored.error().Message();
+    (void)spool->Maintain(MakeSnapshot(tick).wall, MakeSnapshot(tick).mono);
+  }
+  Settle(*spool);
+  std::size_t newer = 0;
+  for (const auto& [name, record] : ReadEverything(path())) {
+    newer += std::holds_alternative<Snapshot>(record.content) &&
+             record.time >= MakeSnapshot(501).wall;
+  }
+  EXPECT_EQ(newer, 19U);
+}
+
+TEST_F(RecoveryTest, ADamagedRecordIsSetAsideAndTheLedgerSaysSo) {
+  Write(Sample().database(), Sample().log());
+  { const auto spool = Open(); }
+  std::string database;
+  {
+    std::ifstream file(path(), std::ios::binary);
+    database.assign(std::istreambuf_iterator<char>(file), {});
+  }
+  // In the reason of an event.
+  const std::size_t at = database.rfind("late");
+  ASSERT_NE(at, std::string::npos);
+  database[at] = 'L';
+  Write(database, "");
+  const auto spool = Open();
+  Settle(*spool);
+  EXPECT_EQ(Survivors(), Sample().records().size() - 1);
+  EXPECT_THAT(Reasons(EventKind::kSalvageLoss), Contains(HasSubstr("checksum")));
+  EXPECT_THAT(FilesSetAside(path()), IsEmpty());
+  ExpectNoRiddles();
+}
+
+TEST_F(RecoveryTest, AReceiversSpoolIsSalvagedToo) {
+  const auto inbox_path = dir_ / "inbox.db";
+  SpoolId origin;
+  {
+    const auto source = Open();
+    for (std::uint64_t tick = 1; tick <= 30; ++tick) ASSERT_TRUE(source->Append(MakeSnapshot(tick)));
+    origin = source->spool_id();
+    auto inbox = Inbox::Open({inbox_path, "test", [] { return 7U; }});
+    ASSERT_TRUE(inbox);
+    ASSERT_TRUE((*inbox)->Register({"agent", false}, source->Claims()->front()));
+    const auto pending = *source->NextPending(origin, {}, 1 << 20);
+    std::vector<ObjectId> keys;
+    for (const auto& record : pending.records) {
+      if (record.kind == RecordKind::kRow) keys.push_back(record.key);
+    }
+    const auto outcome = (*inbox)->Store({{origin, *source->Objects(keys), pending.records, {}}},
+                                         MakeSnapshot(31).wall);
+    ASSERT_TRUE(outcome);
+    ASSERT_EQ(outcome->front().stored.count(), 31U);
+  }
+  std::fstream(inbox_path, std::ios::in | std::ios::out | std::ios::binary)
+      << std::string(1024, '\x55');
+  auto inbox = Inbox::Open({inbox_path, "test", [] { return 8U; }});
+  ASSERT_TRUE(inbox) << inbox.error().Message();
+  EXPECT_THAT((*inbox)->replaced(), HasSubstr("damaged"));
+  for (int step = 0; step < 100; ++step) {
+    ASSERT_TRUE((*inbox)->Maintain(MakeSnapshot(40).wall, MakeSnapshot(40).mono));
+  }
+  const auto status = (*Reader::Open(inbox_path))->Status();
+  ASSERT_TRUE(status);
+  ASSERT_THAT(status->origins, SizeIs(1));
+  EXPECT_EQ(status->origins[0].spool_id, origin);
+  EXPECT_EQ(status->origins[0].last_sequence, 31U);
+  EXPECT_THAT(status->origins[0].missing, IsEmpty());
+  Claim claim;
+  claim.spool_id = origin;
+  claim.host = TestHost();
+  claim.head = 31;
+  claim.first_pending = 1;
+  const auto registered = (*inbox)->Register({"agent", false}, claim);
+  ASSERT_TRUE(registered);
+  EXPECT_EQ(registered->stored.count(), 31U);
+}
+
+}  // namespace
+}  // namespace doagent::spool
