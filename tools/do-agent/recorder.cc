@@ -29,11 +29,11 @@ Recorder::Recorder(RecorderOptions options, const Instant& start, spdlog::logger
 void Recorder::Tick(const Instant& now, std::uint64_t late) {
   const ClockChange change = watch_.Observe(now);
   NoteStep(now, change.stepped);
-  const bool gap_grows = NoteGaps(now, change, late);
+  bool gap_grows = NoteGaps(now, change, late);
 
   options_.collect(now, snapshot_);
   StoreStep();  // before the first snapshot of the new time
-  StoreSnapshot(now);
+  if (!StoreSnapshot(now)) gap_grows = true;
   // Once a gap has ended, and not at each tick of a machine that is always late.
   const auto since = gaps_.since();
   if (since && (!gap_grows || now.wall - *since > kGapPartMax)) StoreGaps(now);
@@ -89,20 +89,21 @@ void Recorder::StoreStep() {
   step_ = Nanoseconds(0);
 }
 
-void Recorder::StoreSnapshot(const Instant& now) {
+bool Recorder::StoreSnapshot(const Instant& now) {
   const auto stored = options_.append_snapshot(snapshot_);
   if (stored) {
     ++counts_.stored;
     states_.End(kStoring, "snapshots are stored again", now.mono);
-    return;
-  }
-  if (stored.error().code == ErrorCode::kRefuse) {
-    ++counts_.rejected;
-    gaps_.Add(GapCause::kRejected, 1, now.wall, stored.error().Message());
-  } else {
-    ++counts_.delayed;
+    return true;
   }
   Failed(stored.error(), now);
+  if (stored.error().code != ErrorCode::kRefuse) {
+    ++counts_.delayed;
+    return true;
+  }
+  ++counts_.rejected;
+  gaps_.Add(GapCause::kRejected, 1, now.wall, stored.error().Message());
+  return false;
 }
 
 void Recorder::StoreGaps(const Instant& now) {

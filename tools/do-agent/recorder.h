@@ -61,7 +61,8 @@ class Recorder {
   bool NoteGaps(const Instant& now, const ClockChange& change, std::uint64_t late);
   void NoteStep(const Instant& now, Nanoseconds stepped);
   void StoreStep();
-  void StoreSnapshot(const Instant& now);
+  // False: it is refused, for good.
+  bool StoreSnapshot(const Instant& now);
   void StoreGaps(const Instant& now);
   bool StoreEvent(spool::Event event, const Instant& now);
   void Failed(const Error& error, const Instant& now);
