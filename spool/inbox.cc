@@ -15,6 +15,18 @@ namespace {
 
 constexpr const char* kOwnId = "spool_id";
 
+// Register came before, but since then the origin was forgotten by command.
+BatchOutcome RefuseForgotten(const IncomingBatch& batch) {
+  BatchOutcome outcome;
+  RangeSet sequences = SequencesOf(batch.records);
+  for (const StoredBlock& block : batch.blocks) sequences.Add(SequencesOf(block));
+  for (const SequenceRange& range : sequences.ToVector()) {
+    outcome.refused.push_back(
+        {range, Refusal::kRetry, "the origin was removed by command; connect again", {}});
+  }
+  return outcome;
+}
+
 }  // namespace
 
 Result<void> Inbox::Impl::Load(const InboxOptions& options, const std::filesystem::path& log) {
@@ -24,6 +36,7 @@ Result<void> Inbox::Impl::Load(const InboxOptions& options, const std::filesyste
   DOAGENT_ASSIGN(retention_, Retention::Prepare(*writer_, sealer, *reserve_, options.retention));
   DOAGENT_ASSIGN(salvager_, Salvager::Prepare(*writer_, sealer, Host()));
   DOAGENT_ASSIGN(scrubber_, Scrubber::Prepare(*writer_));
+  DOAGENT_ASSIGN(forgetter_, Forgetter::Prepare(*writer_));
   if (!log.empty()) DOAGENT_TRY(salvager_->TakeOverLog(log));
   DOAGENT_ASSIGN(const auto own_id, LoadMeta(database, kOwnId));
   if (own_id) {
@@ -127,6 +140,19 @@ Result<void> Inbox::Impl::WriteOrigins(const Working& working) {
   return {};
 }
 
+Result<bool> Inbox::Impl::ForgetSome() {
+  DOAGENT_ASSIGN(const auto wanted, forgetter_->Wanted());
+  if (wanted.empty()) return false;
+  DOAGENT_ASSIGN(Transaction transaction, writer_->Begin());
+  DOAGENT_ASSIGN(const auto forgotten, forgetter_->Step(wanted.back()));
+  DOAGENT_TRY(transaction.Commit());
+  if (!forgotten) return true;
+  DOAGENT_TRY(retention_->Reload());
+  // One that is sending at this moment registers again when it reconnects.
+  origins_.erase(forgotten->origin.spool_id);
+  return wanted.size() > 1;
+}
+
 Result<void> Inbox::Impl::ScrubSome(WallTime now) {
   std::vector<OriginNumber> origins;
   for (const auto& [spool_id, origin] : origins_) origins.push_back(origin.row.number);
@@ -154,7 +180,10 @@ Result<std::vector<BatchOutcome>> Inbox::Impl::Store(const std::vector<IncomingB
   DOAGENT_ASSIGN(Transaction transaction, writer_->Begin());
   for (const auto& batch : batches) {
     const auto found = origins_.find(batch.spool_id);
-    DOAGENT_CHECK(found != origins_.end());  // Register comes first
+    if (found == origins_.end()) {
+      outcomes.push_back(RefuseForgotten(batch));
+      continue;
+    }
     const auto entry =
         working.try_emplace(batch.spool_id, PendingOrigin{found->second, {}, {}, {}}).first;
     DOAGENT_ASSIGN(BatchOutcome outcome, StoreBatch(batch, entry->second));
@@ -202,6 +231,8 @@ Result<bool> Inbox::Impl::Maintain(WallTime now, MonoTime mono) {
   }
   DOAGENT_ASSIGN(const bool retained, Retain(now, mono));
   if (retained) return true;
+  DOAGENT_ASSIGN(const bool forgetting, ForgetSome());
+  if (forgetting) return true;
   DOAGENT_ASSIGN(const bool salvaging, SalvageSome());
   if (salvaging) return true;
   // Not while objects are taken over that nothing names yet.

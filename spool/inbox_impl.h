@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "spool/forget.h"
 #include "spool/inbox.h"
 #include "spool/lock_file.h"
 #include "spool/maintenance.h"
@@ -110,6 +111,8 @@ class Inbox::Impl {
   Result<void> LoadOrigins();
   // Takes over some more of what was set aside. True: there is more.
   Result<bool> SalvageSome();
+  // Removes some of what a tool wants removed. True: there is more.
+  Result<bool> ForgetSome();
   // Looks whether some more of what is stored can still be read.
   Result<void> ScrubSome(WallTime now);
   // Removes one thing, if something has to go. True: there may be more.
@@ -124,6 +127,7 @@ class Inbox::Impl {
   std::unique_ptr<Retention> retention_;
   std::unique_ptr<Salvager> salvager_;
   std::unique_ptr<Scrubber> scrubber_;
+  std::unique_ptr<Forgetter> forgetter_;
   RecordDecoder decoder_;
   std::size_t series_decoded_ = 0;  // of the batch that is being stored
   ReceiverId receiver_id_;

@@ -100,6 +100,9 @@ Result<Opening> BeginIncarnation(Database& database, const SpoolOptions& options
       PutIncarnation(database, origin.number, {opening.incarnation, opening.next_sequence}));
   DOAGENT_TRY(StoreMeta(database, kCurrentOrigin, origin.spool_id.bytes()));
   DOAGENT_TRY(StoreMeta(database, kLocal, options.local ? "1" : "0"));
+  // For those who only read.
+  DOAGENT_TRY(StoreMetaInteger(database, "spool_bytes_max",
+                               static_cast<std::int64_t>(options.retention.bytes_max)));
   return opening;
 }
 

@@ -35,6 +35,7 @@ struct OriginStatus {
   Sequence first_sequence = 0;  // of what is stored; 0: nothing
   Sequence last_sequence = 0;
   std::uint64_t pending_records = 0;
+  std::uint64_t pending_bytes = 0;  // stored, of them
   std::uint64_t acknowledged_records = 0;
   std::uint64_t parked_records = 0;
   std::uint64_t lost_records = 0;  // the ledger's sum of what is gone
@@ -54,6 +55,12 @@ struct SpoolStatus {
   std::vector<OriginStatus> origins;
   std::uint64_t file_bytes = 0;  // database, write-ahead log and what belongs to them
   std::uint64_t series = 0;      // in the newest snapshots of all origins
+  std::uint64_t bytes_max = 0;   // what the owner lets it become; 0: no limit, or not known
+  // What a day adds, as far as the newest records show it. Nothing: there are too few.
+  std::optional<std::uint64_t> bytes_per_day;
+  // Until the limit, at this rate and if nothing is removed. Nothing: there is no limit or no rate.
+  std::optional<Nanoseconds> time_to_full;
+  std::uint64_t forgotten_records = 0;  // of origins that were removed by command
 };
 
 // A record, decoded.

@@ -73,6 +73,9 @@ class Reader::Impl {
 
   Result<OriginStatus> StatusOf(const OriginRow& origin, const Settled& settled, bool local);
   Result<void> LoadTotals(OriginNumber origin, OriginStatus& status);
+  // Of the records in these ranges, as they are stored.
+  Result<std::uint64_t> BytesOf(OriginNumber origin, const RangeSet& sequences);
+  Result<void> EstimateGrowth(SpoolStatus& status);
   Result<std::uint64_t> NewestSeries(OriginNumber origin, Sequence last);
   Result<std::optional<std::int64_t>> TimeOf(OriginNumber origin, Sequence sequence);
 

@@ -7,6 +7,7 @@
 #include "spool/range_table.h"
 #include "spool/reader_impl.h"
 #include "spool/record_codec.h"
+#include "spool/set_aside.h"
 
 namespace doagent::spool {
 namespace {
@@ -14,6 +15,9 @@ namespace {
 constexpr ReadLimits kChunk{1 << 20, 512};
 // How far back the newest snapshot is looked for: past the events of a stop and a start.
 constexpr Sequence kNewestRowSearch = 64;
+// What a row of a table takes besides its payload, and what pages that are not full add.
+constexpr std::uint64_t kRowOverhead = 40;
+constexpr double kPageFill = 1.1;
 
 std::uint64_t CountWithin(const RangeSet& present, const RangeSet& of) {
   std::uint64_t count = 0;
@@ -25,12 +29,12 @@ std::uint64_t CountWithin(const RangeSet& present, const RangeSet& of) {
 
 std::uint64_t FileBytes(const std::filesystem::path& path) {
   std::uint64_t total = 0;
-  for (const char* suffix : {"", "-wal", "-shm", ".lock"}) {
+  for (const char* suffix : {"", "-wal", "-shm", ".lock", ".reserve"}) {
     std::error_code none;
     const auto size = std::filesystem::file_size(path.string() + suffix, none);
     if (!none) total += size;
   }
-  return total;
+  return total + BytesSetAside(path);
 }
 
 std::uint64_t PresentSeries(const Snapshot& snapshot) {
@@ -104,6 +108,64 @@ Result<std::optional<std::int64_t>> Reader::Impl::TimeOf(OriginNumber origin, Se
   return block->time_unix_ns(static_cast<std::size_t>(found - sequences.begin()));
 }
 
+Result<std::uint64_t> Reader::Impl::BytesOf(OriginNumber origin, const RangeSet& sequences) {
+  const std::int64_t first = PackId(origin, 0);
+  const std::int64_t last = PackId(origin, kSequenceMax);
+  std::uint64_t bytes = 0;
+  // Lengths alone: payloads are not read for them.
+  DOAGENT_ASSIGN(Statement rows, database_->Prepare("SELECT id, length(payload) FROM records "
+                                                    "WHERE id BETWEEN ? AND ?"));
+  rows.Bind(first, last);
+  for (;;) {
+    DOAGENT_ASSIGN(const bool row, rows.Step());
+    if (!row) break;
+    if (sequences.Contains(SequenceOf(rows.Integer(0)))) {
+      bytes += kRowOverhead + static_cast<std::uint64_t>(rows.Integer(1));
+    }
+  }
+  DOAGENT_ASSIGN(Statement blocks,
+                 database_->Prepare("SELECT id, last, length(payload) FROM blocks "
+                                    "WHERE id BETWEEN ? AND ?"));
+  blocks.Bind(first, last);
+  for (;;) {
+    DOAGENT_ASSIGN(const bool row, blocks.Step());
+    if (!row) return bytes;
+    const SequenceRange range{SequenceOf(blocks.Integer(0)),
+                              static_cast<Sequence>(blocks.Integer(1))};
+    if (range.first <= range.last && sequences.Intersects(range)) {
+      bytes += kRowOverhead + static_cast<std::uint64_t>(blocks.Integer(2));
+    }
+  }
+}
+
+Result<void> Reader::Impl::EstimateGrowth(SpoolStatus& status) {
+  DOAGENT_ASSIGN(const auto bytes_max, LoadMetaInteger(*database_, "spool_bytes_max"));
+  status.bytes_max = bytes_max && *bytes_max > 0 ? static_cast<std::uint64_t>(*bytes_max) : 0;
+  // Blocks, since rows shrink when they become some: the bytes of those that are left, over the
+  // time that they cover, thinned ones left out by their own small weight.
+  DOAGENT_ASSIGN(
+      Statement select,
+      database_->Prepare("SELECT sum(length(payload)), "
+                         "sum(last_time_unix_ns - first_time_unix_ns), count(*) FROM "
+                         "(SELECT * FROM blocks ORDER BY first_time_unix_ns DESC LIMIT 64)"));
+  DOAGENT_ASSIGN(const bool row, select.Step());
+  if (!row || select.IsNull(0) || select.Integer(1) <= 0) return {};
+  const double bytes =
+      static_cast<double>(select.Integer(0)) +
+      static_cast<double>(kRowOverhead) * static_cast<double>(select.Integer(2));
+  constexpr double kDay = 86400e9;
+  const double per_day = bytes * kPageFill * kDay / static_cast<double>(select.Integer(1));
+  status.bytes_per_day = static_cast<std::uint64_t>(per_day);
+  if (status.bytes_max == 0 || per_day < 1) return {};
+  const double left = status.bytes_max > status.file_bytes
+                          ? static_cast<double>(status.bytes_max - status.file_bytes)
+                          : 0;
+  constexpr double kLongest = 100 * 365.0;  // days
+  status.time_to_full =
+      Nanoseconds(static_cast<std::int64_t>(std::min(left / per_day, kLongest) * kDay));
+  return {};
+}
+
 Result<OriginStatus> Reader::Impl::StatusOf(const OriginRow& origin, const Settled& settled,
                                             bool local) {
   OriginStatus status;
@@ -136,6 +198,9 @@ Result<OriginStatus> Reader::Impl::StatusOf(const OriginRow& origin, const Settl
   status.pending_records = present.count() - status.parked_records - status.acknowledged_records;
   if (status.pending_records == 0) return status;
   delivered.Add(settled.parked);
+  RangeSet pending_set = present;
+  for (const auto& range : delivered.ToVector()) pending_set.Remove(range);
+  DOAGENT_ASSIGN(status.pending_bytes, BytesOf(origin.number, pending_set));
   for (const auto& range : present.ToVector()) {
     const auto pending = delivered.NextAbsent(range.first, range.last);
     if (!pending) continue;
@@ -166,6 +231,11 @@ Result<SpoolStatus> Reader::Impl::Status() {
     status.origins.push_back(std::move(one));
   }
   status.file_bytes = FileBytes(path_);
+  DOAGENT_TRY(EstimateGrowth(status));
+  DOAGENT_ASSIGN(const std::int64_t forgotten,
+                 database_->QueryInteger("SELECT coalesce(sum(records), 0) FROM ledger "
+                                         "WHERE origin = 0"));
+  status.forgotten_records = static_cast<std::uint64_t>(forgotten);
   return status;
 }
 

@@ -119,6 +119,12 @@ Result<bool> Salvage::Step() {
   return phase_ != Phase::kDone;
 }
 
+double Salvage::progress() const {
+  const auto images = static_cast<double>(std::max<std::size_t>(source_.wreck->images(), 1));
+  constexpr auto kPhases = static_cast<double>(Phase::kDone);
+  return (static_cast<double>(phase_) + static_cast<double>(image_) / images) / kPhases;
+}
+
 Result<void> Salvage::TakeObject(const RawRow& row) {
   const auto object = IntactObject(row);
   if (!object) return {};

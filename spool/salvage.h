@@ -60,6 +60,7 @@ class Salvage {
   // The destination's origins that the wreck has something of.
   std::vector<OriginNumber> Origins() const;
   std::uint64_t records() const { return records_; }  // taken over
+  double progress() const;                            // from 0 to 1
   const std::string& name() const { return source_.name; }
 
  private:

@@ -72,7 +72,8 @@ Unwritten Spool::Impl::TakeUnwritten() {
 void Spool::Impl::GiveBack(const Unwritten& unwritten) {
   const std::lock_guard lock(state_mutex_);
   for (const auto& [number, by_receiver] : unwritten) {
-    states_.at(number).delivery.GiveBackUnwritten(by_receiver);
+    const auto found = states_.find(number);
+    if (found != states_.end()) found->second.delivery.GiveBackUnwritten(by_receiver);
   }
 }
 
@@ -82,7 +83,9 @@ Result<void> Spool::Impl::WriteAcknowledgements(const Unwritten& unwritten) {
       RangeSet all;
       {
         const std::lock_guard lock(state_mutex_);
-        all = states_.at(number).delivery.acknowledged(receiver);
+        const auto found = states_.find(number);
+        if (found == states_.end()) break;  // forgotten since
+        all = found->second.delivery.acknowledged(receiver);
       }
       DOAGENT_ASSIGN(const ReceiverNumber receiver_number,
                      PutReceiver(writer_->database(), receiver));
@@ -122,6 +125,7 @@ Result<void> Spool::Impl::Commit(bool acknowledgements_due,
   seen_data_version_ = data_version;
   if (acknowledgements_due) appends_since_acknowledgements_ = 0;
   if (requests.parked_put_back) PutParkedBack();
+  if (requests.forget_wanted) DOAGENT_TRY(BeginToForget());
   return {};
 }
 

@@ -79,6 +79,7 @@ Result<void> Spool::Impl::PrepareUpkeep() {
   DOAGENT_ASSIGN(salvager_, Salvager::Prepare(*writer_, sealer, options_.host));
   if (vanished_) salvager_->AddVanished(vanished_);
   DOAGENT_ASSIGN(scrubber_, Scrubber::Prepare(*writer_));
+  DOAGENT_ASSIGN(forgetter_, Forgetter::Prepare(*writer_));
   return {};
 }
 
@@ -150,6 +151,7 @@ Result<void> Spool::Impl::UseFile(OwnedFile owned) {
     states_ = std::move(states);
     damage_seen_.clear();
   }
+  DOAGENT_TRY(BeginToForget());
   DOAGENT_TRY(OpenForReadingToo());
   held_database_ = Hold(path_);
   held_log_ = Hold(LogOf(path_));
@@ -159,6 +161,7 @@ Result<void> Spool::Impl::UseFile(OwnedFile owned) {
 
 void Spool::Impl::CloseFile(bool leave_log) {
   const std::lock_guard lock(read_mutex_);
+  forgetter_.reset();
   scrubber_.reset();
   salvager_.reset();
   retention_.reset();

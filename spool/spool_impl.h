@@ -15,6 +15,7 @@
 
 #include "spool/append_queue.h"
 #include "spool/delivery.h"
+#include "spool/forget.h"
 #include "spool/lock_file.h"
 #include "spool/maintenance.h"
 #include "spool/object_table.h"
@@ -122,6 +123,10 @@ class Spool::Impl {
   Result<bool> SalvageSome();
   Result<void> FinishSalvage();
   std::vector<Event> SalvageEvents(const std::vector<SalvageLoss>& losses) const;
+  // The origins that a tool wants removed are nobody's from now on.
+  Result<void> BeginToForget();
+  // Removes some of them. True: there is more.
+  Result<bool> ForgetSome();
   // Looks whether some more of what is stored can still be read.
   Result<void> ScrubSome();
   // The id by which an event names the origin: zero for its own.
@@ -188,6 +193,8 @@ class Spool::Impl {
   std::unique_ptr<Retention> retention_;
   std::unique_ptr<Salvager> salvager_;
   std::unique_ptr<Scrubber> scrubber_;
+  std::unique_ptr<Forgetter> forgetter_;
+  std::vector<OriginRow> forgetting_;  // to be removed; already out of the states
   std::shared_ptr<const Wreck> vanished_;  // a file without a name, until it is taken over
 
   std::mutex read_mutex_;  // guards the next three

@@ -162,6 +162,37 @@ Result<void> Spool::Impl::ScrubSome() {
   return {};
 }
 
+Result<void> Spool::Impl::BeginToForget() {
+  DOAGENT_ASSIGN(forgetting_, forgetter_->Wanted());
+  const std::lock_guard lock(state_mutex_);
+  std::erase_if(forgetting_, [this](const OriginRow& row) { return row.number == current_; });
+  for (const OriginRow& row : forgetting_) states_.erase(row.number);
+  return {};
+}
+
+Result<bool> Spool::Impl::ForgetSome() {
+  if (forgetting_.empty()) return false;
+  const OriginRow& origin = forgetting_.back();
+  bool gone = false;
+  const Sequence sequence = NextSequence();
+  DOAGENT_TRY(Commit(/*acknowledgements_due=*/false, [&]() -> Result<void> {
+    DOAGENT_ASSIGN(const auto forgotten, forgetter_->Step(origin));
+    gone = forgotten.has_value();
+    if (!gone) return {};
+    Event event = EventNow(EventKind::kEviction,
+                           "forgotten by command: host " + origin.host.hostname);
+    event.spool_id = origin.spool_id;
+    event.count = forgotten->records;
+    return writer_->InsertRecord(CurrentNumber(), EncodeEvent(event, incarnation_, sequence),
+                                 std::nullopt);
+  }));
+  if (!gone) return true;
+  AdvanceHead(sequence);
+  forgetting_.pop_back();
+  DOAGENT_TRY(retention_->Reload());
+  return !forgetting_.empty();
+}
+
 Result<bool> Spool::Impl::MaintainSome(WallTime wall, MonoTime mono) {
   for (const OriginExtent& extent : Extents()) {
     if (!maintenance_->Due(extent.number, wall)) continue;
@@ -170,6 +201,8 @@ Result<bool> Spool::Impl::MaintainSome(WallTime wall, MonoTime mono) {
   }
   DOAGENT_ASSIGN(const bool retained, Retain(wall, mono));
   if (retained) return true;
+  DOAGENT_ASSIGN(const bool forgetting, ForgetSome());
+  if (forgetting) return true;
   DOAGENT_ASSIGN(const bool salvaging, SalvageSome());
   if (salvaging) return true;
   // Not while objects are taken over that nothing names yet.

@@ -78,6 +78,8 @@ void ReadMeta(TableReader& reader, WreckTables& tables) {
       tables.role = value.bytes == "receiver" ? Role::kReceiver : Role::kAgent;
     } else if (row.values[0].bytes == "spool_id" && value.IsBlob()) {
       tables.own_id = std::string(value.bytes);
+    } else if (row.values[0].bytes == "local" && value.IsBlob()) {
+      tables.local = std::string(value.bytes);
     }
   });
 }

@@ -33,6 +33,7 @@ struct LedgerRow {
 struct WreckTables {
   std::optional<Role> role;
   std::optional<std::string> own_id;  // meta's spool_id
+  std::optional<std::string> local;   // meta's
   std::vector<OriginRow> origins;     // with their incarnations
   std::map<OriginNumber, RangeSet> stored;
   RangesByPair removed;
