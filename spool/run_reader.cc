@@ -48,6 +48,13 @@ Result<std::optional<StoredRun>> RunReader::Next(OriginNumber origin, Sequence f
   // Up to the next row or event in one of its holes.
   DOAGENT_ASSIGN(const auto inside,
                  records_.Sequences(origin, *begin, std::min(head->range.last, last), 1));
+  if (!inside.empty() && inside.front() == *begin) {
+    // Damage: the block claims a sequence that is another record's. What stands alone has a
+    // checksum of its own and goes first; the block has its turn behind it.
+    DOAGENT_ASSIGN(run.records, records_.Read(origin, *begin, *begin, limits));
+    run.covered = {first, *begin};
+    return run;
+  }
   run.covered = {first, inside.empty() ? std::min(head->range.last, last) : inside.front() - 1};
   DOAGENT_ASSIGN(run.block, blocks_.Find(origin, *begin, *begin));
   if (!run.block) {
