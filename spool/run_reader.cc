@@ -49,7 +49,8 @@ Result<std::optional<StoredRun>> RunReader::Next(OriginNumber origin, Sequence f
   DOAGENT_ASSIGN(const auto inside,
                  records_.Sequences(origin, *begin, std::min(head->range.last, last), 1));
   if (!inside.empty() && inside.front() == *begin) {
-    // Both stages have it, which only damage brings about: the row first, so that there is an end.
+    // Damage: the block claims a sequence that is another record's. What stands alone has a
+    // checksum of its own and goes first; the block has its turn behind it.
     DOAGENT_ASSIGN(run.records, records_.Read(origin, *begin, *begin, limits));
     run.covered = {first, *begin};
     return run;

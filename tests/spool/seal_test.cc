@@ -176,6 +176,32 @@ TEST_F(SealTest, ADamagedRowStaysWhereItIs) {
   EXPECT_THAT(damaged, ElementsAre(::testing::HasSubstr("record 7")));
 }
 
+// Readers once waited at such an event for ever.
+TEST_F(SealTest, ABlockThatClaimsAnEventsSequenceHoldsUpNobody) {
+  Append(1, 10);
+  AppendEvent(EventKind::kGap);
+  Append(11, 25);
+  Maintain(At(25));
+  ASSERT_THAT(Blocks(), ElementsAre(SequenceRange{2, 22}));
+  {
+    const auto database = *Database::Open(path_, Database::Mode::kReadWrite);
+    ASSERT_TRUE(database->Execute("UPDATE blocks SET holes = x''"));
+  }
+  const auto reader = *Reader::Open(path_);
+  std::vector<Sequence> good;
+  std::size_t damaged = 0;
+  ASSERT_TRUE(reader->Visit(
+      {},
+      [&good](const Record& record) {
+        good.push_back(record.sequence);
+        return true;
+      },
+      [&damaged](const Error&) { ++damaged; }));
+  EXPECT_THAT(good, ElementsAre(1, 12, 23, 24, 25, 26, 27));
+  EXPECT_GE(damaged, 1U);
+  EXPECT_FALSE(spool_->Read(spool_->spool_id(), {12, 12})->records.empty());
+}
+
 TEST_F(SealTest, UnusedObjectsGo) {
   for (std::uint64_t tick = 1; tick <= 400; tick += 20) {
     Append(tick, tick + 19);
