@@ -25,6 +25,7 @@ class Delivery {
   Delivery SplitAt(Sequence from);
 
   const RangeSet& settled() const { return settled_; }
+  const RangeSet& parked() const { return parked_; }
   RangeSet acknowledged(const ReceiverId& receiver) const;
   // By any receiver.
   RangeSet acknowledged() const;

@@ -22,13 +22,6 @@ namespace doagent::spool {
 
 enum class DeliveryState { kLocal, kPending, kAcknowledged, kParked };
 
-// What events of one kind came to, since the spool id began.
-struct LedgerTotal {
-  EventKind kind = EventKind::kStart;
-  std::uint64_t events = 0;
-  std::uint64_t records = 0;  // that they counted
-};
-
 struct OriginStatus {
   SpoolId spool_id;
   Host host;

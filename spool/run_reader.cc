@@ -64,6 +64,16 @@ Result<std::optional<StoredRun>> RunReader::Next(OriginNumber origin, Sequence f
   return run;
 }
 
+Result<std::optional<std::int64_t>> RunReader::TimeAt(OriginNumber origin, Sequence first) {
+  DOAGENT_ASSIGN(const auto records, records_.Read(origin, first, kSequenceMax, {0, 1}));
+  DOAGENT_ASSIGN(const auto block, blocks_.FindHead(origin, first, kSequenceMax));
+  if (block && (records.empty() || block->range.first <= records.front().sequence)) {
+    return block->first_time_unix_ns;
+  }
+  if (records.empty()) return std::nullopt;
+  return records.front().time_unix_ns;
+}
+
 Result<RangeSet> RunReader::Sequences(OriginNumber origin) {
   // In many short reads. Rows come first: what is sealed meanwhile is then seen twice, not never.
   RangeSet sequences;

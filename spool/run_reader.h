@@ -34,6 +34,10 @@ class RunReader {
   Result<std::optional<StoredRun>> Next(OriginNumber origin, Sequence first, Sequence last,
                                         const ReadLimits& limits);
 
+  // The time of the first record from `first` on; of a block, that of its first. Nothing: there is
+  // none.
+  Result<std::optional<std::int64_t>> TimeAt(OriginNumber origin, Sequence first);
+
   // The sequences of all records of the origin.
   Result<RangeSet> Sequences(OriginNumber origin);
 

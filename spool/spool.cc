@@ -104,6 +104,9 @@ void Spool::OnAppend(std::function<void()> callback) {
 SpoolId Spool::spool_id() const {
   return impl_->spool_id();
 }
+SpoolStats Spool::Stats() {
+  return impl_->Stats();
+}
 std::size_t Spool::waiting() const {
   return impl_->waiting();
 }

@@ -90,6 +90,24 @@ struct ParkedRecord {
   std::string reason;
 };
 
+// What events of one kind came to, since the spool id began.
+struct LedgerTotal {
+  EventKind kind = EventKind::kStart;
+  std::uint64_t events = 0;
+  std::uint64_t records = 0;  // that they counted
+};
+
+// The state of the spool at one moment.
+struct SpoolStats {
+  std::uint64_t pending_records = 0;  // of all origins
+  std::uint64_t parked_records = 0;
+  std::uint64_t waiting_records = 0;  // in memory
+  std::optional<WallTime> oldest_pending;
+  std::uint64_t file_bytes = 0;  // database and log
+  std::uint64_t bytes_max = 0;   // 0: no limit
+  std::vector<LedgerTotal> ledger;  // of all origins together
+};
+
 class Spool {
  public:
   // Opens or creates the spool, takes its lock, and appends a start event. A damaged file is renamed
@@ -160,6 +178,9 @@ class Spool {
 
   // Called from Append, on its thread, after each durable record. For waking the uploader.
   void OnAppend(std::function<void()> callback);
+
+  // Cheap enough for every snapshot. What cannot be read at the moment is left out.
+  SpoolStats Stats();
 
   SpoolId spool_id() const;
   // Records that wait in memory.

@@ -84,8 +84,12 @@ class Spool::Impl {
   Sequence head() const;
   const std::filesystem::path& path() const { return path_; }
   std::size_t waiting() const;
+  SpoolStats Stats();
 
  private:
+  // The oldest record of any origin that is pending, if it can be read.
+  std::optional<WallTime> OldestPending(const std::vector<std::pair<OriginNumber, Sequence>>& firsts);
+  Result<void> LoadTotals(std::vector<LedgerTotal>& totals);
   OriginState& Current() { return states_.at(current_); }
   OriginState* Find(const SpoolId& spool_id);
   const OriginState* Find(const SpoolId& spool_id) const;

@@ -29,6 +29,11 @@ Json OriginJson(const spool::OriginStatus& origin) {
   }
   Json oldest = nullptr;
   if (origin.oldest_pending) oldest = UnixMilliseconds(*origin.oldest_pending);
+  Json ledger = Json::object();
+  for (const spool::LedgerTotal& total : origin.ledger) {
+    ledger[std::string(spool::Name(total.kind))] = {{"events", total.events},
+                                                    {"records", total.records}};
+  }
   return {{"origin", origin.spool_id.Hex()},
           {"host", origin.host.hostname},
           {"machine_id", origin.host.machine_id},
@@ -38,11 +43,23 @@ Json OriginJson(const spool::OriginStatus& origin) {
           {"first_sequence", origin.first_sequence},
           {"last_sequence", origin.last_sequence},
           {"pending_records", origin.pending_records},
+          {"pending_bytes", origin.pending_bytes},
           {"acknowledged_records", origin.acknowledged_records},
           {"parked_records", origin.parked_records},
           {"lost_records", origin.lost_records},
           {"oldest_pending_unix_ms", std::move(oldest)},
+          {"ledger", std::move(ledger)},
           {"missing", std::move(missing)}};
+}
+
+Json OrNull(const std::optional<std::uint64_t>& number) {
+  return number ? Json(*number) : Json();
+}
+
+std::optional<std::uint64_t> Seconds(const std::optional<Nanoseconds>& duration) {
+  if (!duration) return std::nullopt;
+  return static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::seconds>(*duration).count());
 }
 
 void AppendRow(std::string_view name, std::string_view value, std::string& out) {
@@ -71,11 +88,36 @@ std::string AgeText(WallTime time, WallTime now) {
 
 std::string PendingText(const spool::OriginStatus& origin, WallTime now) {
   std::string text = std::to_string(origin.pending_records);
+  if (origin.pending_records > 0) text += " (" + SizeText(origin.pending_bytes) + ")";
   if (origin.oldest_pending) {
     text += fmt::format(", the oldest from {} ({})", cli::FormatTime(*origin.oldest_pending),
                         AgeText(*origin.oldest_pending, now));
   }
   return text;
+}
+
+// What the ledger has of the kinds that count records: "gap 12 in 2 events, park 1 in 1 event".
+std::string LedgerText(const std::vector<spool::LedgerTotal>& ledger) {
+  std::string text;
+  for (const spool::LedgerTotal& total : ledger) {
+    if (total.records == 0 && !spool::MeansLoss(total.kind)) continue;
+    text += fmt::format("{}{} {} in {} {}", text.empty() ? "" : ", ", spool::Name(total.kind),
+                        total.records, total.events, total.events == 1 ? "event" : "events");
+  }
+  return text;
+}
+
+// How long until the limit is reached, and what it would take.
+std::string RoomText(const spool::SpoolStatus& status) {
+  std::string text = status.bytes_max == 0 ? "no limit" : SizeText(status.bytes_max) + " at most";
+  if (!status.bytes_per_day) return text;
+  text += ", " + SizeText(*status.bytes_per_day) + " a day";
+  if (!status.time_to_full) return text;
+  const auto days = std::chrono::duration_cast<std::chrono::hours>(*status.time_to_full).count() / 24;
+  if (days >= 2) return text + fmt::format(": full in {} days if nothing goes", days);
+  return text + ": full in " +
+         cli::FormatDuration(std::chrono::floor<std::chrono::minutes>(*status.time_to_full)) +
+         " if nothing goes";
 }
 
 std::string MissingText(const std::vector<spool::SequenceRange>& missing) {
@@ -116,6 +158,9 @@ void AppendOrigin(const spool::OriginStatus& origin, bool own, WallTime now, std
                 (origin.parked_records > 0 ? "  (do-agent-spool parked lists them)" : ""),
             out);
   AppendRow("lost", std::to_string(origin.lost_records), out);
+  if (const std::string ledger = LedgerText(origin.ledger); !ledger.empty()) {
+    AppendRow("ledger", ledger, out);
+  }
   AppendRow("missing", MissingText(origin.missing), out);
 }
 
@@ -128,6 +173,10 @@ std::string StatusJson(const spool::SpoolStatus& status, int indent) {
                        {"kind", status.receiver ? "receiver" : "agent"},
                        {"origins", std::move(origins)},
                        {"file_bytes", status.file_bytes},
+                       {"spool_bytes_max", status.bytes_max},
+                       {"bytes_per_day", OrNull(status.bytes_per_day)},
+                       {"full_in_seconds", OrNull(Seconds(status.time_to_full))},
+                       {"forgotten_records", status.forgotten_records},
                        {"series", status.series}};
   // Hostnames come from other machines: what is not UTF-8 is replaced, not thrown at.
   return object.dump(indent, ' ', false, Json::error_handler_t::replace) + "\n";
@@ -139,6 +188,10 @@ std::string StatusText(const spool::SpoolStatus& status, const std::string& path
   out += status.receiver ? "  (a receiver's spool)\n" : "  (an agent's spool)\n";
   AppendRow("id", status.spool_id.Hex(), out);
   AppendRow("size", SizeText(status.file_bytes), out);
+  AppendRow("room", RoomText(status), out);
+  if (status.forgotten_records > 0) {
+    AppendRow("forgotten", std::to_string(status.forgotten_records) + " records by command", out);
+  }
   AppendRow("series", std::to_string(status.series), out);
   for (const spool::OriginStatus& origin : status.origins) {
     AppendOrigin(origin, !status.receiver && origin.spool_id == status.spool_id, now, out);

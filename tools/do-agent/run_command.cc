@@ -16,6 +16,7 @@
 #include "tools/do-agent/clock.h"
 #include "tools/do-agent/random.h"
 #include "tools/do-agent/recorder.h"
+#include "tools/do-agent/spool_metrics.h"
 #include "tools/do-agent/tick_schedule.h"
 #include "tools/do-agent/upload_thread.h"
 
@@ -162,11 +163,13 @@ Result<void> Run(const AgentSettings& settings, cli::StopSignals& signals, spdlo
   }
 
   const Instant start = ReadClocks();
+  SpoolMetrics metrics;
   RecorderOptions options;
   options.interval = settings.interval;
   options.boot_id = boot_id;
   options.collect = [&](const Instant& now, spool::Snapshot& snapshot) {
     collector->Collect(now.wall, now.mono, boot_id, snapshot);
+    metrics.Add(spool->Stats(), snapshot);
   };
   options.append_snapshot = [&](const spool::Snapshot& snapshot) {
     return spool->Append(snapshot);
