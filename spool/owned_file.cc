@@ -18,7 +18,9 @@ Result<std::unique_ptr<Writer>> OpenChecked(const std::filesystem::path& path, R
   Database& database = writer->database();
   std::error_code none;
   if (std::filesystem::file_size(path, none) <= kCheckedBytesMax && !none) {
-    const auto found = database.QueryText("PRAGMA quick_check(1)");
+    auto found = database.QueryText("PRAGMA quick_check(1)");
+    // A page that could not be read once counts as damage there: it is asked again.
+    if (found && *found != "ok") found = database.QueryText("PRAGMA quick_check(1)");
     if (!found) return Fail(found.error());
     if (*found != "ok") return Fail(ErrorCode::kSalvage, path.string(), *found);
   }
@@ -40,6 +42,15 @@ Result<std::filesystem::path> KeepLostCommits(const std::filesystem::path& path,
   auto copy = CopyLogAside(path, now);
   if (copy || copy.error().code != ErrorCode::kEvict || !reserve.GiveUp()) return copy;
   return CopyLogAside(path, now);
+}
+
+// Of a file that is made now, although there was one: an opening that failed after setting it aside,
+// or a log without its database.
+std::string WhatWasBefore(const std::filesystem::path& path) {
+  auto sets = FilesSetAside(path);
+  std::erase_if(sets, IsLogAside);
+  if (sets.empty()) return "";
+  return "the spool that was here is kept as " + sets.back().string();
 }
 
 }  // namespace
@@ -72,6 +83,7 @@ Result<OwnedFile> OpenOwned(const std::filesystem::path& path, Role role, WallTi
   }
   if (!writer) return Fail(std::move(writer).error());
   owned.writer = *std::move(writer);
+  if (recognised == Recognised::kNothing) owned.replaced = WhatWasBefore(path);
   return owned;
 }
 

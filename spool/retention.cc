@@ -19,6 +19,9 @@ constexpr std::size_t kVacuumPages = 256;
 // Free pages that are kept for what is appended next.
 constexpr std::int64_t kFreePagesMin = 512;
 constexpr std::uint64_t kSpareBytesMin = kFreePagesMin << 10;
+// A disk with so much space is not full, unless it refuses so many writes in a row.
+constexpr std::uint64_t kPlentyBytes = 8 << 20;
+constexpr int kRefusalsOfAQuota = 3;
 // How often the whole is looked at; what goes for want of space goes on at once.
 constexpr Nanoseconds kLookEvery = std::chrono::seconds(10);
 // The border between what is kept and what is old may move so many times as fast as time passes: a
@@ -108,7 +111,7 @@ std::string Retention::Want(const Space& space) const {
 }
 
 void Retention::NoteDiskFull() {
-  disk_full_ = true;
+  ++writes_refused_;
   looked_ = false;
 }
 
@@ -265,8 +268,11 @@ Result<std::optional<Removal>> Retention::Choose(const std::vector<Holding>& hol
   }
   if (!removal) {
     DOAGENT_ASSIGN(Space space, Measure());
+    const bool plenty = space.disk_free_bytes.value_or(0) >= kPlentyBytes;
+    if (plenty && writes_refused_ < kRefusalsOfAQuota) writes_refused_ = 0;
     // Pages that are free take what comes next, in a file system that is full, too.
-    disk_full_ = disk_full_ && space.spare_bytes < kSpareBytesMin;
+    if (space.spare_bytes >= kSpareBytesMin) writes_refused_ = 0;
+    disk_full_ = writes_refused_ > 0;
     std::string want = Want(space);
     while (!want.empty()) {
       DOAGENT_ASSIGN(const bool given_up, GiveUpWreck());

@@ -68,8 +68,9 @@ class Retention {
   // The transaction of the last Apply is durable: this is remembered.
   void Applied(const Removal& removal);
 
-  // A write found no space: something has to go, whatever the policy would keep, so that what comes
-  // next fits into the pages that become free.
+  // A write found no space. If the disk has none, or says that it has some and refuses again and
+  // again (a quota), something has to go, whatever the policy would keep, so that what comes next
+  // fits into the pages that become free.
   void NoteDiskFull();
 
   // What was removed has moved to another origin.
@@ -127,6 +128,7 @@ class Retention {
   std::optional<WallTime> horizon_;
   MonoTime looked_at_;  // when; what is older than the horizon changes slowly
   bool looked_ = false;
+  int writes_refused_ = 0;  // for want of space, since there was some
   bool disk_full_ = false;
   ThinningPass thinning_;
 };

@@ -190,7 +190,8 @@ Result<Sequence> Spool::Impl::Store(const Record& record) {
     }
     error = stored.error();
     if (error.code == ErrorCode::kRefuse) return Fail(std::move(error));
-    tried_ = {spool_id(), sequence};
+    // Without space nothing was written; any other failed commit may be on the disk.
+    if (error.code != ErrorCode::kEvict) tried_ = {spool_id(), sequence};
     error = Noted(std::move(error));
     const bool space_given_up = error.code == ErrorCode::kEvict && GiveUpSpace();
     if (!space_given_up && damage_.empty()) break;

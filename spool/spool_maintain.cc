@@ -215,8 +215,11 @@ Result<bool> Spool::Impl::Maintain(WallTime wall, MonoTime mono) {
   const std::lock_guard lock(write_mutex_);
   wall_ = wall;
   mono_ = mono;
-  DOAGENT_TRY(MakeReadyAndFlush());
-  auto more = MaintainSome(wall, mono);
+  const auto flushed = MakeReadyAndFlush();
+  const bool no_space = !flushed && flushed.error().code == ErrorCode::kEvict;
+  if (!flushed && !(no_space && writer_ && !suspect_)) return Fail(flushed.error());
+  // Without space for what waits, eviction may still find some.
+  auto more = no_space ? Retain(wall, mono) : MaintainSome(wall, mono);
   if (!more) {
     Error error = Noted(std::move(more).error());
     if (error.code == ErrorCode::kEvict) GiveUpSpace();
