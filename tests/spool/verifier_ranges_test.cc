@@ -1,0 +1,282 @@
+// What a verification finds wrong with ranges, origins and sequences, on agents and receivers.
+
+#include <random>
+
+#include "spool/inbox.h"
+#include "spool/reader.h"
+#include "tests/spool/verify_support.h"
+
+namespace doagent::spool {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+class VerifierRangesTest : public ::testing::Test {
+ protected:
+  std::vector<std::string> Damaged(const std::string& sql) {
+    agent_.Damage(sql);
+    return agent_.Findings();
+  }
+
+  std::string In(const std::string& place) const { return name_ + ", " + place; }
+
+  AgentSpool agent_;
+  const std::string name_ = "origin " + agent_.spool().spool_id().Hex();
+};
+
+// --- Ranges --------------------------------------------------------------------------------------
+
+TEST_F(VerifierRangesTest, PossibleRangesAreNotFound) {
+  EXPECT_THAT(Damaged("INSERT INTO delivered VALUES(1, 1, 1, 5), (1, 1, 7, 51), (1, 2, 3, 8);"
+                      "INSERT INTO removed VALUES(1, 0, 1, 5), (1, 2, 3, 8);"
+                      "INSERT INTO parked VALUES(1 << 40 | 3, 0, '')"),
+              IsEmpty());
+}
+
+TEST_F(VerifierRangesTest, ImpossibleRanges) {
+  EXPECT_THAT(Damaged("INSERT INTO delivered VALUES(1, 4, 6, 5);"
+                      "INSERT INTO stored VALUES(1, 0, 3);"
+                      "INSERT INTO removed VALUES(1, 1, 2, 1 << 40)"),
+              ElementsAre("table delivered, origin number 1, receiver 4, 6-5: is no possible range",
+                          "table stored, origin number 1, 0-3: is no possible range",
+                          "table removed, origin number 1, kind 1, 2-1099511627776: is no possible "
+                          "range"));
+}
+
+TEST_F(VerifierRangesTest, RangesThatOverlap) {
+  EXPECT_THAT(Damaged("INSERT INTO delivered VALUES(1, 4, 1, 7), (1, 4, 7, 9), (1, 5, 8, 9);"
+                      "INSERT INTO stored VALUES(1, 1, 7), (1, 5, 6);"
+                      "INSERT INTO removed VALUES(1, 0, 1, 7), (1, 0, 3, 9), (1, 1, 3, 9)"),
+              ElementsAre("table delivered, origin number 1, receiver 4, 7-9: overlaps the range "
+                          "before it, 1-7",
+                          "table stored, origin number 1, 5-6: overlaps the range before it, 1-7",
+                          "table removed, origin number 1, kind 0, 3-9: overlaps the range before "
+                          "it, 1-7"));
+}
+
+TEST_F(VerifierRangesTest, RangesOfNobody) {
+  EXPECT_THAT(Damaged("INSERT INTO stored VALUES(9, 1, 7);"
+                      "INSERT INTO removed VALUES(9, 0, 1, 7);"
+                      "INSERT INTO parked VALUES(9 << 40 | 3, 0, '')"),
+              ElementsAre("table stored, origin number 9, 1-7: belongs to no known origin",
+                          "table removed, origin number 9, kind 0, 1-7: belongs to no known origin",
+                          "parked record 3 of origin number 9: belongs to no known origin"));
+}
+
+TEST_F(VerifierRangesTest, DeliveredRangesOfNobody) {
+  EXPECT_THAT(Damaged("INSERT INTO delivered VALUES(9, 4, 1, 7)"),
+              ElementsAre("table delivered, origin number 9, receiver 4, 1-7: belongs to no known "
+                          "origin",
+                          HasSubstr("goes beyond what was ever written, which ends with 0")));
+}
+
+TEST_F(VerifierRangesTest, DeliveredBeyondWhatWasWritten) {
+  EXPECT_THAT(Damaged("INSERT INTO delivered VALUES(1, 4, 40, 52)"),
+              ElementsAre("table delivered, origin number 1, receiver 4, 40-52: goes beyond what "
+                          "was ever written, which ends with 51"));
+  // What was removed had been written.
+  EXPECT_THAT(Damaged("INSERT INTO removed VALUES(1, 0, 52, 52)"), IsEmpty());
+}
+
+TEST_F(VerifierRangesTest, AnUnknownKindOfRemoval) {
+  EXPECT_THAT(Damaged("INSERT INTO removed VALUES(1, 3, 1, 7)"),
+              ElementsAre("table removed, origin number 1, kind 3, 1-7: is of an unknown kind"));
+}
+
+// More than one look has.
+TEST_F(VerifierRangesTest, ManyRangesAreLookedAtOnce) {
+  EXPECT_THAT(Damaged("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 2000) "
+                      "INSERT INTO stored SELECT 1, i * 10, i * 10 + 5 FROM n;"
+                      "UPDATE stored SET last = first - 1 WHERE first = 15390;"
+                      "UPDATE stored SET last = last + 5 WHERE first IN (5120, 5130, 5140)"),
+              SizeIs(4));
+}
+
+// --- Origins -------------------------------------------------------------------------------------
+
+TEST_F(VerifierRangesTest, RecordsOfAnUnknownOrigin) {
+  EXPECT_THAT(Damaged("UPDATE records SET id = id + (6 << 40) WHERE id = " + Id(51) +
+                      "; INSERT INTO incarnations SELECT 7, 51, incarnation FROM incarnations"),
+              ElementsAre("origin number 7: has records, but is not in the table of origins"));
+}
+
+TEST_F(VerifierRangesTest, BlocksOfAnUnknownOrigin) {
+  const auto findings =
+      Damaged("UPDATE blocks SET id = id - (6 << 40) WHERE id = " + Id(22) +
+              "; INSERT INTO incarnations SELECT -5, 22, incarnation FROM incarnations");
+  EXPECT_THAT(findings,
+              ElementsAre("origin number -5: has records, but is not in the table of origins",
+                          In("records 22-41: are not there, and nothing explains why")));
+}
+
+TEST_F(VerifierRangesTest, AnOriginThatIsNone) {
+  EXPECT_THAT(Damaged("INSERT INTO origins SELECT 3, x'00', 0, '', '', '', '', '', ''"),
+              ElementsAre("origin number 3: its spool id is none",
+                          "origin number 3: begins with an impossible sequence, 0"));
+  EXPECT_THAT(Damaged("UPDATE origins SET number = 1 << 50, first_sequence = 1 WHERE number = 3"),
+              ElementsAre("origin number 1125899906842624: is a number that no record can have"));
+}
+
+TEST_F(VerifierRangesTest, TheAgentsOwnOriginIsNotThere) {
+  EXPECT_THAT(
+      Damaged("UPDATE meta SET value = x'" + std::string(32, '7') + "' WHERE name = 'spool_id'"),
+      ElementsAre("origin 77777777777777777777777777777777: is the one that the agent "
+                  "writes, but not in the table of origins"));
+  EXPECT_THAT(Damaged("UPDATE meta SET value = 'no id' WHERE name = 'spool_id'"),
+              ElementsAre("table meta: its spool id is none"));
+}
+
+TEST_F(VerifierRangesTest, NobodysFile) {
+  EXPECT_THAT(Damaged("DELETE FROM meta WHERE name = 'role'"),
+              ElementsAre(HasSubstr("table meta: does not say whether it is")));
+}
+
+// --- Missing sequences ---------------------------------------------------------------------------
+
+TEST_F(VerifierRangesTest, MissingRecords) {
+  agent_.Damage("DELETE FROM records WHERE id IN (" + Id(1) + ", " + Id(45) + ", " + Id(46) +
+                "); DELETE FROM blocks WHERE id = " + Id(22));
+  const Verified verified = Verify(agent_.path());
+  EXPECT_THAT(verified.findings,
+              ElementsAre(In("record 1: is not there, and nothing explains why"),
+                          In("records 22-41: are not there, and nothing explains why"),
+                          In("records 45-46: are not there, and nothing explains why")));
+  EXPECT_EQ(verified.origins[0].missing, (std::vector<SequenceRange>{{1, 1}, {22, 41}, {45, 46}}));
+  EXPECT_EQ(verified.origins[0].missing_ranges, 3U);
+  EXPECT_EQ(verified.origins[0].missing_records, 23U);
+}
+
+TEST_F(VerifierRangesTest, WhatWasRemovedIsNotMissing) {
+  agent_.Damage("DELETE FROM blocks WHERE id = " + Id(22) +
+                "; INSERT INTO removed VALUES(1, 0, 20, 25), (1, 1, 24, 30), (1, 2, 31, 40);"
+                "INSERT INTO ledger VALUES(1, 5, 3), (1, 6, 4)");
+  const Verified verified = Verify(agent_.path());
+  EXPECT_THAT(verified.findings,
+              ElementsAre(In("record 41: is not there, and nothing explains why")));
+  const OriginSummary& origin = verified.origins[0];
+  EXPECT_EQ(origin.removed_records, 19U);
+  EXPECT_EQ(origin.removed_ranges, 3U);
+  ASSERT_THAT(origin.removed, SizeIs(3));
+  EXPECT_EQ(origin.removed[1].kind, "evicted");
+  EXPECT_EQ(origin.removed[1].range, (SequenceRange{24, 30}));
+  EXPECT_EQ(origin.lost_records, 7U);
+}
+
+TEST_F(VerifierRangesTest, WhatAnEventExplainsIsNotMissing) {
+  agent_.AppendEvent(EventKind::kSalvageLoss, {{22, 30}, {35, 60}});
+  agent_.Damage("DELETE FROM blocks WHERE id = " + Id(22));
+  const Verified verified = Verify(agent_.path());
+  EXPECT_THAT(verified.findings,
+              ElementsAre(In("records 31-34: are not there, and nothing explains why")));
+  EXPECT_EQ(verified.origins[0].explained_records, 16U);
+}
+
+// The same ranges as `status` shows, whatever is taken away.
+TEST_F(VerifierRangesTest, MissingIsWhatStatusCallsMissing) {
+  agent_.AppendEvent(EventKind::kGap, {{50, 60}, {5, 7}});
+  agent_.Append(50, 400);
+  agent_.Seal();
+  agent_.Append(401, 5000);
+  agent_.Close();
+  std::mt19937 random(3);
+  for (int i = 0; i < 15; ++i) {
+    const std::string first = std::to_string(random() % 5050 + 1);
+    const std::string last = first + " + " + std::to_string(random() % 30);
+    const std::string ids = " BETWEEN (1 << 40) + " + first + " AND (1 << 40) + " + last;
+    Sql(agent_.path(), "DELETE FROM records WHERE id" + ids);
+    Sql(agent_.path(), "DELETE FROM blocks WHERE id" + ids);
+    if (i % 3 == 0) {
+      Sql(agent_.path(), "INSERT INTO removed VALUES(1, " + std::to_string(i % 2) + ", " + first +
+                             ", " + last + ") ON CONFLICT DO NOTHING");
+    }
+    const SpoolStatus status = *(*Reader::Open(agent_.path()))->Status();
+    const Verified verified = Verify(agent_.path());
+    EXPECT_EQ(verified.origins[0].missing, status.origins[0].missing);
+    EXPECT_EQ(verified.origins[0].first_sequence, status.origins[0].first_sequence);
+    EXPECT_EQ(verified.origins[0].last_sequence, status.origins[0].last_sequence);
+    EXPECT_EQ(verified.origins[0].unsealed_rows + verified.origins[0].unsealed_from > 0, true);
+  }
+}
+
+// --- Receivers -----------------------------------------------------------------------------------
+
+class VerifierReceiverTest : public ::testing::Test {
+ protected:
+  VerifierReceiverTest() {
+    const auto random = std::make_shared<std::mt19937_64>(99);
+    inbox_ = *Inbox::Open({path_, "test", [random] { return (*random)(); }, {20}});
+    Spool& spool = agent_.spool();
+    EXPECT_TRUE(inbox_->Register({"alice", false}, spool.Claims()->front()));
+    for (Sequence next = 1; next <= spool.head();) {
+      const auto pending = *spool.Read(spool.spool_id(), {next, spool.head()});
+      IncomingBatch batch{spool.spool_id(), {}, pending.records, {}};
+      std::vector<ObjectId> needed;
+      for (const auto& record : pending.records) {
+        if (record.kind == RecordKind::kRow) needed.push_back(record.key);
+        next = record.sequence + 1;
+      }
+      if (pending.block) {
+        needed = pending.block->layouts;
+        batch.blocks.push_back(*pending.block);
+        next = pending.block->range.last + 1;
+      }
+      batch.objects = *spool.Objects(needed);
+      EXPECT_THAT(inbox_->Store({batch}, test::MakeSnapshot(49).wall)->front().refused, IsEmpty());
+    }
+    name_ = "origin " + spool.spool_id().Hex();
+  }
+
+  std::vector<std::string> Damaged(const std::string& sql) {
+    inbox_.reset();
+    Sql(path_, sql);
+    return Verify(path_).findings;
+  }
+
+  AgentSpool agent_;
+  const test::TempDir dir_;
+  const std::filesystem::path path_ = dir_ / "inbox.db";
+  std::unique_ptr<Inbox> inbox_;
+  std::string name_;
+};
+
+TEST_F(VerifierReceiverTest, NothingIsWrongWithWhatIsWhole) {
+  const Verified verified = Verify(path_);
+  EXPECT_THAT(verified.findings, IsEmpty());
+  EXPECT_TRUE(verified.summary.receiver);
+  ASSERT_THAT(verified.origins, SizeIs(1));
+  EXPECT_EQ(verified.origins[0].block_snapshots, 40U);
+  EXPECT_EQ(verified.origins[0].unsealed_rows, 9U);
+}
+
+TEST_F(VerifierReceiverTest, ARecordThatWasNeverStored) {
+  EXPECT_THAT(Damaged("UPDATE stored SET last = 49"),
+              ElementsAre(name_ + ", record 50: is here, but not among the ranges that were ever "
+                                  "stored"));
+}
+
+TEST_F(VerifierReceiverTest, ABlockThatWasNeverStored) {
+  EXPECT_THAT(Damaged("UPDATE stored SET last = 30; INSERT INTO stored VALUES(1, 33, 50)"),
+              ElementsAre(name_ + ", block 22-41: has sequence 31, which is not among the ranges "
+                                  "that were ever stored"));
+}
+
+TEST_F(VerifierReceiverTest, WhatIsMissing) {
+  EXPECT_THAT(Damaged("DELETE FROM blocks WHERE id = " + Id(22)),
+              ElementsAre(name_ + ", records 22-41: are not there, and nothing explains why"));
+}
+
+// A receiver delivers to nobody, so nothing was written there.
+TEST_F(VerifierReceiverTest, DeliveredRangesAreTheAgentsAffair) {
+  EXPECT_THAT(Damaged("INSERT INTO delivered VALUES(1, 1, 1, 500)"), IsEmpty());
+}
+
+TEST_F(VerifierReceiverTest, DamageOfARecordIsFoundThereToo) {
+  EXPECT_THAT(Damaged("UPDATE records SET time_unix_ns = 0 WHERE id = " + Id(45)),
+              ElementsAre(name_ + ", record 45: its checksum does not fit its content"));
+}
+
+}  // namespace
+}  // namespace doagent::spool
