@@ -171,12 +171,7 @@ Result<void> SequenceVerifier::Suspect(const VerifiedOrigin& origin, const Windo
     DOAGENT_ASSIGN(const auto parts, NotRemoved(origin.number, absent));
     for (const auto& part : parts) {
       summary.removed_records -= part.count();
-      // Neighbours in two windows are one range.
-      if (!suspected_.empty() && suspected_.back().last + 1 == part.first) {
-        suspected_.back().last = part.last;
-      } else {
-        suspected_.push_back(part);
-      }
+      suspected_.push_back(part);
     }
   }
   return {};
