@@ -3,6 +3,7 @@
 #include <atomic>
 #include <random>
 #include <thread>
+#include <utility>
 
 #include "spool/inbox.h"
 #include "spool/reader.h"
@@ -155,22 +156,24 @@ TEST_F(VerifierRangesTest, MissingRecords) {
 
 TEST_F(VerifierRangesTest, WhatWasRemovedIsNotMissing) {
   agent_.Damage("DELETE FROM blocks WHERE id = " + Id(22) +
-                "; INSERT INTO removed VALUES(1, 0, 20, 25), (1, 1, 24, 30), (1, 2, 31, 40);"
+                "; INSERT INTO removed VALUES(1, 0, 20, 22), (1, 1, 25, 30), (1, 2, 29, 40);"
                 "INSERT INTO ledger VALUES(1, 5, 3), (1, 6, 4)");
   const Verified verified = Verify(agent_.path());
   EXPECT_THAT(verified.findings,
-              ElementsAre(In("record 41: is not there, and nothing explains why")));
+              ElementsAre(In("records 23-24: are not there, and nothing explains why"),
+                          In("record 41: is not there, and nothing explains why")));
   const OriginSummary& origin = verified.origins[0];
-  EXPECT_EQ(origin.removed_records, 19U);
+  EXPECT_EQ(origin.removed_records, 17U);
   EXPECT_EQ(origin.removed_ranges, 3U);
   ASSERT_THAT(origin.removed, SizeIs(3));
   EXPECT_EQ(origin.removed[1].kind, "evicted");
-  EXPECT_EQ(origin.removed[1].range, (SequenceRange{24, 30}));
+  EXPECT_EQ(origin.removed[1].range, (SequenceRange{25, 30}));
   EXPECT_EQ(origin.lost_records, 7U);
 }
 
 TEST_F(VerifierRangesTest, WhatAnEventExplainsIsNotMissing) {
   agent_.AppendEvent(EventKind::kSalvageLoss, {{22, 30}, {35, 60}});
+  agent_.AppendEvent(EventKind::kPark, {{31, 32}}, *SpoolId::FromBytes("another-spool-id"));
   agent_.Damage("DELETE FROM blocks WHERE id = " + Id(22));
   const Verified verified = Verify(agent_.path());
   EXPECT_THAT(verified.findings,
@@ -198,18 +201,46 @@ TEST_F(VerifierRangesTest, WhatWasRemovedMayBeUnreadable) {
 // A look at the records ends somewhere in the block's hole; the next one begins there.
 TEST_F(VerifierRangesTest, ABlockWithALongHole) {
   for (int i = 0; i < 5000; ++i) agent_.AppendEvent(EventKind::kGap);
-  agent_.Append(50, 60);
+  agent_.Append(50, 80);
   agent_.Seal();
   agent_.Close();
   const Verified verified = Verify(agent_.path());
   EXPECT_THAT(verified.findings, IsEmpty());
   const OriginSummary& origin = verified.origins[0];
   EXPECT_EQ(origin.events, 5002U);
-  EXPECT_EQ(origin.blocks, 3U);
-  EXPECT_EQ(origin.block_snapshots, 60U);
+  EXPECT_EQ(origin.blocks, 4U);
+  EXPECT_EQ(origin.block_snapshots, 80U);
   EXPECT_EQ(origin.rows, 0U);
   EXPECT_EQ(origin.unsealed_rows, 0U);
-  EXPECT_EQ(origin.last_sequence, 5062U);
+  EXPECT_EQ(origin.last_sequence, 5082U);
+}
+
+// What is suspected is looked at again: meanwhile it may have turned out to be removed, have come,
+// or be behind everything that is left.
+TEST_F(VerifierRangesTest, WhatIsSuspectedIsLookedAtAgain) {
+  agent_.Damage("CREATE TABLE kept AS SELECT * FROM records WHERE id = " + Id(45) +
+                "; DELETE FROM records WHERE id = " + Id(45));
+  const std::string whole = ReadFile(agent_.path());
+  for (const std::string meanwhile :
+       {"INSERT INTO removed VALUES(1, 0, 40, 47)", "INSERT INTO records SELECT * FROM kept",
+        "DELETE FROM records WHERE id > (1 << 40) + 40"}) {
+    for (const char* suffix : {"-wal", "-shm"}) {
+      std::filesystem::remove(agent_.path().string() + suffix);
+    }
+    WriteFile(agent_.path(), whole);
+    std::vector<std::string> findings;
+    bool done = false;
+    const auto summary = VerifySpool(
+        agent_.path(),
+        {[&](const Finding& finding) { findings.push_back(finding.place + ": " + finding.what); },
+         [](const OriginSummary&) {},
+         [&](std::string_view step, std::uint64_t) {
+           if (step == "sequences" && !std::exchange(done, true)) Sql(agent_.path(), meanwhile);
+         }});
+    ASSERT_TRUE(summary);
+    EXPECT_TRUE(done);
+    EXPECT_THAT(findings, IsEmpty()) << meanwhile;
+  }
 }
 
 // The same ranges as `status` shows, whatever is taken away.

@@ -64,6 +64,24 @@ TEST(VerifierTest, NothingIsWrongWithASpoolThatHasJustBegun) {
   EXPECT_EQ(verified.origins.at(0).events, 1U);
 }
 
+// More than one look has.
+TEST(VerifierTest, ManyBlocks) {
+  const test::TempDir dir(test::TempDir::Where::kMemory);
+  SpoolOptions options = test::TestSpoolOptions(dir / "spool.db");
+  options.seal.snapshots = 2;
+  const auto spool = *Spool::Open(options);
+  for (std::uint64_t tick = 1; tick <= 701; ++tick) {
+    ASSERT_TRUE(spool->Append(test::MakeSnapshot(tick)));
+    while (*spool->Maintain(test::MakeSnapshot(tick).wall, MonoTime())) continue;
+  }
+  const Verified verified = Verify(dir / "spool.db");
+  EXPECT_THAT(verified.findings, IsEmpty());
+  EXPECT_EQ(verified.origins[0].blocks, 350U);
+  EXPECT_EQ(verified.origins[0].block_snapshots, 700U);
+  EXPECT_EQ(verified.origins[0].unsealed_rows, 1U);
+  EXPECT_EQ(verified.origins[0].unsealed_from, 702U);
+}
+
 TEST(VerifierTest, ProgressIsToldAndGoesUp) {
   AgentSpool agent;
   agent.Close();
@@ -179,6 +197,23 @@ TEST(VerifierTest, ReadingGoesOnBehindAPageThatCannotBeRead) {
                           HasSubstr("records 99-113: cannot be read: database"),
                           HasSubstr("record 148: its checksum"),
                           HasSubstr("records 99-113: are not there, and nothing explains why")));
+}
+
+TEST(VerifierTest, TheFirstPageMayBeTheOneThatCannotBeRead) {
+  AgentSpool agent;
+  agent.Append(50, 148);
+  agent.Damage("UPDATE records SET checksum = checksum + 1 WHERE id = " + Id(148));
+  const std::string payload = Ask(agent.path(), "SELECT payload FROM records WHERE id = " + Id(1));
+  {
+    RawFile file(agent.path());
+    const std::size_t page = file.Find(payload) / kPageBytes;
+    ASSERT_EQ(file.type_of(page), 13);
+    file.type_of(page) = 77;
+  }
+  const auto findings = agent.Findings();
+  EXPECT_THAT(findings, Contains(ContainsRegex("records 1-[0-9]+: cannot be read")));
+  EXPECT_THAT(findings, Contains(HasSubstr("record 1: is not there, and nothing explains why")));
+  EXPECT_THAT(findings, Contains(HasSubstr("record 148: its checksum")));
 }
 
 TEST(VerifierTest, ReadingGoesOnBehindABlockThatCannotBeRead) {

@@ -127,10 +127,11 @@ class AgentSpool {
     }
   }
 
-  void AppendEvent(EventKind kind, const std::vector<SequenceRange>& ranges = {}) {
+  void AppendEvent(EventKind kind, const std::vector<SequenceRange>& ranges = {},
+                   const SpoolId& of = SpoolId()) {
     const Snapshot now = test::MakeSnapshot(1);
     ASSERT_TRUE(
-        spool_->Append(Event{kind, now.wall, now.mono, now.boot_id, "test", SpoolId(), ranges, 0}));
+        spool_->Append(Event{kind, now.wall, now.mono, now.boot_id, "test", of, ranges, 0}));
   }
 
   void Seal() {
