@@ -294,14 +294,13 @@ TEST(VerifierTest, NothingIsWrongWithASpoolThatIsBeingWritten) {
     }
   });
   std::uint64_t removed = 0;
-  for (int i = 0; i < 200 && (i < 5 || ticks < 6000); ++i) {
+  while (ticks < 4000 || removed == 0) {
     const Verified verified = Verify(dir / "spool.db");
     EXPECT_THAT(verified.findings, IsEmpty());
     for (const auto& origin : verified.origins) removed += origin.removed_records;
   }
   stop = true;
   writer.join();
-  EXPECT_GT(removed, 0U);
   EXPECT_THAT(Verify(dir / "spool.db").findings, IsEmpty());
 }
 
