@@ -12,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "spool/spool.h"
@@ -30,8 +31,10 @@ struct ToolRun {
 
 struct ToolOptions {
   bool out_is_terminal = false;
+  bool err_is_terminal = false;
   std::function<bool(std::chrono::milliseconds)> stop_asked;
   WallTime now = WallTime(std::chrono::seconds(1'700'003'600));
+  Nanoseconds step{0};  // between two looks at the clock
 };
 
 inline ToolRun RunTool(const std::vector<std::string>& arguments, const ToolOptions& options = {}) {
@@ -44,7 +47,10 @@ inline ToolRun RunTool(const std::vector<std::string>& arguments, const ToolOpti
   environment.out = out.descriptor();
   environment.out_is_terminal = options.out_is_terminal;
   environment.err = err_stream;
-  environment.now = [&options] { return options.now; };
+  environment.err_is_terminal = options.err_is_terminal;
+  environment.now = [&options, now = options.now]() mutable {
+    return std::exchange(now, now + options.step);
+  };
   environment.stop_asked = options.stop_asked;
   ToolRun run;
   run.status = spool_tool::Run(static_cast<int>(argv.size()), argv.data(), environment);

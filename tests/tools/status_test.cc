@@ -253,8 +253,9 @@ TEST_P(BadSpoolTest, IsOneLineThatNamesTheFile) {
   const TempDir folder;
   const std::string file = (folder / "spool.db").string();
   test::MakeBadSpool(GetParam(), file);
-  for (const std::vector<std::string>& command :
-       {std::vector<std::string>{"status"}, {"dump"}, {"parked"}, {"parked", "--retry"}}) {
+  const std::vector<std::vector<std::string>> commands = {
+      {"status"}, {"dump"}, {"verify"}, {"parked"}, {"parked", "--retry"}};
+  for (const auto& command : commands) {
     std::vector<std::string> arguments = command;
     arguments.insert(arguments.end(), {"--spool", file});
     const auto run = RunTool(arguments);
@@ -282,7 +283,7 @@ struct UsageCase {
 
 TEST(UsageTest, ErrorsNameOptionValueAndRemedy) {
   const std::vector<UsageCase> cases = {
-      {{}, "no command; give status, dump or parked"},
+      {{}, "no command; give status, dump, verify or parked"},
       {{"stauts"}, "stauts: no such command or option"},
       {{"--frob"}, "--frob: no such command or option"},
       {{"status"}, "--spool"},
@@ -302,6 +303,7 @@ TEST(UsageTest, ErrorsNameOptionValueAndRemedy) {
       {{"dump", "--spool", "f", "--follow", "--format", "openmetrics"}, "--follow: "},
       {{"dump", "--spool", "f", "--follow", "--to", "-1h"}, "--follow: "},
       {{"parked", "--spool", "f", "--format", "csv"}, "--format csv"},
+      {{"verify", "--spool", "f", "--format", "csv"}, "--format csv"},
   };
   for (const UsageCase& one : cases) {
     const auto run = RunTool(one.arguments);
@@ -317,6 +319,7 @@ TEST(UsageTest, HelpAndVersionAreNoErrors) {
   for (const std::vector<std::string>& arguments : {std::vector<std::string>{"--help"},
                                                     {"status", "--help"},
                                                     {"dump", "--help"},
+                                                    {"verify", "--help"},
                                                     {"parked", "--help"}}) {
     const auto run = RunTool(arguments);
     EXPECT_EQ(run.status, ExitStatus::kDone);
@@ -330,14 +333,14 @@ TEST(UsageTest, HelpAndVersionAreNoErrors) {
 // file that it names.
 TEST(UsageTest, TheExamplesAreRight) {
   std::size_t examples = 0;
-  for (const char* command : {"status", "dump", "parked"}) {
+  for (const char* command : {"status", "dump", "verify", "parked"}) {
     const std::string help = RunTool({command, "--help"}).out;
     for (const std::vector<std::string>& words : test::ExamplesIn(help)) {
       ++examples;
       EXPECT_EQ(RunTool(words).status, ExitStatus::kWorld) << ::testing::PrintToString(words);
     }
   }
-  EXPECT_GE(examples, 9U);
+  EXPECT_GE(examples, 12U);
 }
 
 }  // namespace

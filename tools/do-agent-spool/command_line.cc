@@ -19,6 +19,7 @@
 #include "tools/do-agent-spool/help.h"
 #include "tools/do-agent-spool/parked_command.h"
 #include "tools/do-agent-spool/status_command.h"
+#include "tools/do-agent-spool/verify_command.h"
 
 namespace doagent::spool_tool {
 namespace {
@@ -155,6 +156,12 @@ ExitStatus RunDump(const Typed& typed, Environment& environment) {
   return Dump(*options, environment);
 }
 
+ExitStatus RunVerify(const Typed& typed, const Environment& environment) {
+  const auto json = WantsJson(typed);
+  if (!json) return Report(environment, ExitStatus::kUsage, json.error());
+  return Verify({typed.spool, *json}, environment);
+}
+
 ExitStatus RunParked(const Typed& typed, Environment& environment) {
   ParkedOptions options;
   const auto json = WantsJson(typed);
@@ -201,7 +208,7 @@ Error UsageError(const CLI::App& app, const std::string& what, int argc, const c
     return {ErrorCode::kRefuse, "",
             what + "; see do-agent-spool " + chosen.front()->get_name() + " --help"};
   }
-  const std::string remedy = "give status, dump or parked; see do-agent-spool --help";
+  const std::string remedy = "give status, dump, verify or parked; see do-agent-spool --help";
   if (argc < 2) return {ErrorCode::kRefuse, "", "no command; " + remedy};
   return {ErrorCode::kRefuse, argv[1], "no such command or option; " + remedy};
 }
@@ -222,6 +229,7 @@ ExitStatus Run(int argc, const char* const* argv, Environment environment) {
       ->capture_default_str();
   CLI::App* dump = AddCommand(app, kDumpHelp, typed);
   AddDumpOptions(*dump, typed);
+  const CLI::App* verify = AddCommand(app, kVerifyHelp, typed);
   CLI::App* parked = AddCommand(app, kParkedHelp, typed);
   parked->add_flag("--retry", typed.retry, "Put all parked records back, to be sent again");
   try {
@@ -238,6 +246,7 @@ ExitStatus Run(int argc, const char* const* argv, Environment environment) {
   }
   if (status->parsed()) return RunStatus(typed, environment);
   if (dump->parsed()) return RunDump(typed, environment);
+  if (verify->parsed()) return RunVerify(typed, environment);
   return RunParked(typed, environment);
 }
 

@@ -22,6 +22,7 @@ struct Environment {
   int out = 1;  // descriptor that results go to
   bool out_is_terminal = false;
   std::FILE* err = stderr;  // one line an error
+  bool err_is_terminal = false;
   std::function<WallTime()> now;
   // Waits so long; true: SIGINT or SIGTERM came, so finish. Watching and following ask it.
   std::function<bool(std::chrono::milliseconds)> stop_asked;

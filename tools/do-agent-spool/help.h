@@ -18,10 +18,11 @@ inline constexpr const char* kExamples =
     "Examples:\n"
     "  do-agent-spool status --spool /var/lib/do-agent/spool.db\n"
     "  do-agent-spool dump --spool spool.db --from -1h --match 'node_load1'\n"
+    "  do-agent-spool verify --spool spool.db\n"
     "  do-agent-spool dump --help\n"
     "\n"
-    "Exit status: 0 done; 1 damaged records were left out; 2 wrong usage; 3 a file cannot be read "
-    "or\nwritten.";
+    "Exit status: 0 done; 1 damage was found, or damaged records were left out; 2 wrong usage;\n"
+    "3 a file cannot be read or written.";
 
 inline constexpr Help kStatusHelp = {
     "status", "What the spool holds, and how its delivery stands", "text, or json: one object",
@@ -42,6 +43,17 @@ inline constexpr Help kDumpHelp = {
     "january.csv\n"
     "  do-agent-spool dump --spool spool.db --format openmetrics --output history.om &&\n"
     "    promtool tsdb create-blocks-from openmetrics history.om data/"};
+
+inline constexpr Help kVerifyHelp = {
+    "verify", "Whether everything is as it was written: checksums, ranges, numbers, both stages",
+    "text, or json: an object a line",
+    "Examples:\n"
+    "  do-agent-spool verify --spool /var/lib/do-agent/spool.db\n"
+    "  do-agent-spool verify --spool copy.db --format json | jq 'select(.type == \"finding\")'\n"
+    "  do-agent-spool verify --spool copy.db && echo intact\n"
+    "\n"
+    "Exit status: 0 all is well; 1 something is not, each finding is a line; 3 the file cannot be\n"
+    "opened. A spool may be verified while it is written."};
 
 inline constexpr Help kParkedHelp = {
     "parked", "Records that a receiver refused for good, with its reasons",

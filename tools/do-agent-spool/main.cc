@@ -17,6 +17,7 @@ int main(int argc, char** argv) {
   Environment environment;
   environment.out = STDOUT_FILENO;
   environment.out_is_terminal = ::isatty(STDOUT_FILENO) == 1;
+  environment.err_is_terminal = ::isatty(STDERR_FILENO) == 1;
   environment.now = [] {
     return std::chrono::time_point_cast<doagent::Nanoseconds>(std::chrono::system_clock::now());
   };
