@@ -9,6 +9,8 @@
 #include <string>
 #include <string_view>
 
+#include "spool/recognise.h"
+
 namespace doagent::spool {
 namespace {
 
@@ -280,6 +282,16 @@ Result<void> SetLogSize(Database& database) {
   return transaction.Commit();
 }
 
+// What is said of a file that SQLite cannot read, to whoever only wanted to look.
+tl::unexpected<Error> Unreadable(const std::filesystem::path& path, Error error) {
+  if (error.code != ErrorCode::kSalvage) return Fail(std::move(error));
+  if (!WasSpool(path)) {
+    return Refuse(path.string(), "is not a spool: " + error.what + "; name another path");
+  }
+  error.what += "; do-agent-spool salvage takes over what is intact in it";
+  return Fail(std::move(error));
+}
+
 Result<std::unique_ptr<Database>> OpenForReading(const std::filesystem::path& path) {
   DOAGENT_ASSIGN(auto database, OpenExisting(path, Database::Mode::kReadOnly));
   auto checked = CheckFormat(*database);
@@ -293,14 +305,16 @@ Result<std::unique_ptr<Database>> OpenForReading(const std::filesystem::path& pa
       checked = CheckFormat(*database);
     }
   }
-  if (!checked) return Fail(std::move(checked).error());
+  if (!checked) return Unreadable(path, std::move(checked).error());
   DOAGENT_TRY(database->Execute("PRAGMA cache_size = -512; PRAGMA cell_size_check = ON;"));
   return database;
 }
 
 Result<std::unique_ptr<Database>> OpenForRequests(const std::filesystem::path& path) {
   DOAGENT_ASSIGN(auto database, OpenExisting(path, Database::Mode::kReadWrite));
-  DOAGENT_TRY(CheckFormat(*database));
+  if (auto checked = CheckFormat(*database); !checked) {
+    return Unreadable(path, std::move(checked).error());
+  }
   DOAGENT_TRY(database->Execute("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;"));
   return database;
 }

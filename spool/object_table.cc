@@ -50,8 +50,10 @@ Result<std::optional<ObjectTable::Loaded>> ObjectTable::LoadFrom(Statement& sele
 Result<ObjectTable::Loaded> ObjectTable::Load(const ObjectId& id) {
   DOAGENT_ASSIGN(const auto number, Find(id));
   if (!number) return Fail(ErrorCode::kPark, "object " + id.Hex(), "is not there");
-  DOAGENT_ASSIGN(auto first, LoadFrom(select_, *number, id));
-  if (first) return *std::move(first);
+  auto first = LoadFrom(select_, *number, id);
+  if (first && *first) return **std::move(first);
+  // A page that is damaged may hold the one and not the other.
+  if (!first && first.error().code != ErrorCode::kSalvage) return Fail(std::move(first).error());
   DOAGENT_ASSIGN(auto copy, LoadFrom(select_copy_, *number, id));
   if (copy) return *std::move(copy);
   return Fail(ErrorCode::kPark, "object " + id.Hex(), "is damaged, and so is its copy");

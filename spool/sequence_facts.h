@@ -17,10 +17,10 @@
 
 namespace doagent::spool {
 
-inline constexpr std::array<RemovalKind, 3> kRemovalKinds = {
-    RemovalKind::kExpired, RemovalKind::kEvicted, RemovalKind::kThinned};
+inline constexpr std::array<RemovalKind, 4> kRemovalKinds = {
+    RemovalKind::kExpired, RemovalKind::kEvicted, RemovalKind::kThinned, RemovalKind::kDamaged};
 
-// "expired", "evicted", "thinned".
+// "expired", "evicted", "thinned", "damaged".
 std::string_view Name(RemovalKind kind);
 
 class SequenceFacts {

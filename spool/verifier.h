@@ -24,7 +24,7 @@ struct Finding {
 };
 
 struct RemovedRange {
-  std::string_view kind;  // "expired", "evicted", "thinned": docs/spool-format.md, `removed`
+  std::string_view kind;  // "expired", "evicted", …: docs/spool-format.md, `removed`
   SequenceRange range;
 };
 

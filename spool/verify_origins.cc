@@ -36,7 +36,7 @@ Result<OriginWalk> OriginWalk::Prepare(const VerifyContext& context) {
                  database.Prepare("SELECT spool_id, first_sequence, hostname, machine_id, "
                                   "droplet_id, region, agent_version "
                                   "FROM origins WHERE number = ?"));
-  DOAGENT_ASSIGN(Statement ledger, database.Prepare("SELECT records FROM ledger WHERE origin = ?"));
+  DOAGENT_ASSIGN(Statement ledger, database.Prepare("SELECT kind, records FROM ledger WHERE origin = ?"));
   DOAGENT_ASSIGN(Statement removed,
                  database.Prepare("SELECT kind, first, last FROM removed WHERE origin = ? "
                                   "ORDER BY kind, first"));
@@ -116,7 +116,8 @@ Result<void> OriginWalk::LoadLosses(const VerifiedOrigin& origin, OriginSummary&
     if (!row && !IsDamage(row.error())) return Fail(row.error());
     if (!row) context_.findings.AddOnce("table ledger", "cannot be read: " + row.error().what);
     if (!row || !*row) break;
-    AddSaturating(summary.lost_records, ledger_.Integer(0));
+    if (!MeansLoss(static_cast<EventKind>(ledger_.Integer(0)))) continue;
+    AddSaturating(summary.lost_records, ledger_.Integer(1));
   }
   const StatementScope removed_scope(removed_);
   removed_.Bind(origin.number);

@@ -87,8 +87,8 @@ TEST_F(VerifierRangesTest, DeliveredBeyondWhatWasWritten) {
 }
 
 TEST_F(VerifierRangesTest, AnUnknownKindOfRemoval) {
-  EXPECT_THAT(Damaged("INSERT INTO removed VALUES(1, 3, 1, 7)"),
-              ElementsAre("table removed, origin number 1, kind 3, 1-7: is of an unknown kind"));
+  EXPECT_THAT(Damaged("INSERT INTO removed VALUES(1, 9, 1, 7)"),
+              ElementsAre("table removed, origin number 1, kind 9, 1-7: is of an unknown kind"));
 }
 
 // More than one look has.
@@ -157,7 +157,7 @@ TEST_F(VerifierRangesTest, MissingRecords) {
 TEST_F(VerifierRangesTest, WhatWasRemovedIsNotMissing) {
   agent_.Damage("DELETE FROM blocks WHERE id = " + Id(22) +
                 "; INSERT INTO removed VALUES(1, 0, 20, 22), (1, 1, 25, 30), (1, 2, 29, 40);"
-                "INSERT INTO ledger VALUES(1, 5, 3), (1, 6, 4)");
+                "INSERT INTO ledger VALUES(1, 5, 1, 3), (1, 6, 1, 4)");
   const Verified verified = Verify(agent_.path());
   EXPECT_THAT(verified.findings,
               ElementsAre(In("records 23-24: are not there, and nothing explains why"),
@@ -275,7 +275,7 @@ class VerifierReceiverTest : public ::testing::Test {
  protected:
   VerifierReceiverTest() {
     const auto random = std::make_shared<std::mt19937_64>(99);
-    inbox_ = *Inbox::Open({path_, "test", [random] { return (*random)(); }, {20}});
+    inbox_ = *Inbox::Open({path_, "test", [random] { return (*random)(); }, {}, {20}});
     Spool& spool = agent_.spool();
     EXPECT_TRUE(inbox_->Register({"alice", false}, spool.Claims()->front()));
     Store(1);

@@ -34,6 +34,7 @@ struct ToolOptions {
   bool err_is_terminal = false;
   std::function<bool(std::chrono::milliseconds)> stop_asked;
   WallTime now = WallTime(std::chrono::seconds(1'700'003'600));
+  std::string input;    // a line on standard input
   Nanoseconds step{0};  // between two looks at the clock
 };
 
@@ -52,6 +53,7 @@ inline ToolRun RunTool(const std::vector<std::string>& arguments, const ToolOpti
     return std::exchange(now, now + options.step);
   };
   environment.stop_asked = options.stop_asked;
+  environment.read_line = [&options] { return options.input; };
   ToolRun run;
   run.status = spool_tool::Run(static_cast<int>(argv.size()), argv.data(), environment);
   std::fclose(err_stream);

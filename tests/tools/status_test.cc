@@ -283,7 +283,7 @@ struct UsageCase {
 
 TEST(UsageTest, ErrorsNameOptionValueAndRemedy) {
   const std::vector<UsageCase> cases = {
-      {{}, "no command; give status, dump, verify or parked"},
+      {{}, "no command; give status, dump, verify, salvage, forget or parked"},
       {{"stauts"}, "stauts: no such command or option"},
       {{"--frob"}, "--frob: no such command or option"},
       {{"status"}, "--spool"},

@@ -16,8 +16,10 @@
 #include "tools/cli/time_text.h"
 #include "tools/cli/version.h"
 #include "tools/do-agent-spool/dump_command.h"
+#include "tools/do-agent-spool/forget_command.h"
 #include "tools/do-agent-spool/help.h"
 #include "tools/do-agent-spool/parked_command.h"
+#include "tools/do-agent-spool/salvage_command.h"
 #include "tools/do-agent-spool/status_command.h"
 #include "tools/do-agent-spool/verify_command.h"
 
@@ -38,6 +40,7 @@ struct Typed {
   bool watch = false;
   bool follow = false;
   bool retry = false;
+  bool yes = false;
 };
 
 template <typename T>
@@ -172,13 +175,31 @@ ExitStatus RunParked(const Typed& typed, Environment& environment) {
   return Parked(options, environment);
 }
 
+ExitStatus RunSalvage(const Typed& typed, const Environment& environment) {
+  const auto json = WantsJson(typed);
+  if (!json) return Report(environment, ExitStatus::kUsage, json.error());
+  return SalvageWreck({typed.spool, typed.output, *json}, environment);
+}
+
+ExitStatus RunForget(const Typed& typed, const Environment& environment) {
+  if (typed.origin.empty() == typed.host.empty()) {
+    return Report(environment, ExitStatus::kUsage,
+                  {ErrorCode::kRefuse, "forget", "give either --origin or --host"});
+  }
+  ForgetOptions options{typed.spool, typed.origin, std::nullopt, typed.yes};
+  if (!typed.host.empty()) options.host = typed.host;
+  return Forget(options, environment);
+}
+
 CLI::App* AddCommand(CLI::App& app, const Help& help, Typed& typed) {
   CLI::App* command = app.add_subcommand(help.name, help.summary);
   command->footer(help.examples);
   command->add_option("--spool", typed.spool, "The spool's file")->type_name("FILE")->required();
-  command->add_option("--format", typed.format, help.formats)
-      ->type_name("FORMAT")
-      ->capture_default_str();
+  if (*help.formats != '\0') {
+    command->add_option("--format", typed.format, help.formats)
+        ->type_name("FORMAT")
+        ->capture_default_str();
+  }
   return command;
 }
 
@@ -208,7 +229,7 @@ Error UsageError(const CLI::App& app, const std::string& what, int argc, const c
     return {ErrorCode::kRefuse, "",
             what + "; see do-agent-spool " + chosen.front()->get_name() + " --help"};
   }
-  const std::string remedy = "give status, dump, verify or parked; see do-agent-spool --help";
+  const std::string remedy = "give status, dump, verify, salvage, forget or parked; see do-agent-spool --help";
   if (argc < 2) return {ErrorCode::kRefuse, "", "no command; " + remedy};
   return {ErrorCode::kRefuse, argv[1], "no such command or option; " + remedy};
 }
@@ -230,6 +251,14 @@ ExitStatus Run(int argc, const char* const* argv, Environment environment) {
   CLI::App* dump = AddCommand(app, kDumpHelp, typed);
   AddDumpOptions(*dump, typed);
   const CLI::App* verify = AddCommand(app, kVerifyHelp, typed);
+  CLI::App* salvage = AddCommand(app, kSalvageHelp, typed);
+  salvage->add_option("--output", typed.output, "The new spool's file; must not be there yet")
+      ->type_name("FILE")
+      ->required();
+  CLI::App* forget = AddCommand(app, kForgetHelp, typed);
+  forget->add_option("--origin", typed.origin, "The origin whose id begins so")->type_name("ID");
+  forget->add_option("--host", typed.host, "All origins with this hostname")->type_name("NAME");
+  forget->add_flag("--yes", typed.yes, "Do not ask");
   CLI::App* parked = AddCommand(app, kParkedHelp, typed);
   parked->add_flag("--retry", typed.retry, "Put all parked records back, to be sent again");
   try {
@@ -247,6 +276,8 @@ ExitStatus Run(int argc, const char* const* argv, Environment environment) {
   if (status->parsed()) return RunStatus(typed, environment);
   if (dump->parsed()) return RunDump(typed, environment);
   if (verify->parsed()) return RunVerify(typed, environment);
+  if (salvage->parsed()) return RunSalvage(typed, environment);
+  if (forget->parsed()) return RunForget(typed, environment);
   return RunParked(typed, environment);
 }
 

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdio>
 #include <functional>
+#include <string>
 
 #include "spool/result.h"
 #include "spool/time.h"
@@ -24,6 +25,7 @@ struct Environment {
   std::FILE* err = stderr;  // one line an error
   bool err_is_terminal = false;
   std::function<WallTime()> now;
+  std::function<std::string()> read_line;  // from standard input; empty: there is none
   // Waits so long; true: SIGINT or SIGTERM came, so finish. Watching and following ask it.
   std::function<bool(std::chrono::milliseconds)> stop_asked;
 };

@@ -55,6 +55,26 @@ inline constexpr Help kVerifyHelp = {
     "Exit status: 0 all is well; 1 something is not, each finding is a line; 3 the file cannot be\n"
     "opened. A spool may be verified while it is written."};
 
+inline constexpr Help kSalvageHelp = {
+    "salvage", "What is intact in a damaged spool, into a new one",
+    "text, or json: one object",
+    "Examples:\n"
+    "  do-agent-spool salvage --spool spool.db.damaged-20260101T000000Z --output saved.db\n"
+    "  do-agent-spool verify --spool saved.db\n"
+    "\n"
+    "The wreck and the log beside it are read page by page and not changed. What is lost is listed\n"
+    "and entered in the new spool's ledger. A running agent does this by itself with the files that\n"
+    "it sets aside."};
+
+inline constexpr Help kForgetHelp = {
+    "forget", "Remove a decommissioned machine's records for good", "",
+    "Examples:\n"
+    "  do-agent-spool forget --spool receiver.db --host web-17\n"
+    "  do-agent-spool forget --spool receiver.db --origin 77514e56 --yes\n"
+    "\n"
+    "A running owner of the spool carries it out; without one it is done at once. The number of\n"
+    "records that were removed stays in the ledger. Exit status: 1 the answer was not y."};
+
 inline constexpr Help kParkedHelp = {
     "parked", "Records that a receiver refused for good, with its reasons",
     "text, or json: an object a line",

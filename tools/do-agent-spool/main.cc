@@ -6,6 +6,8 @@
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <iostream>
+#include <string>
 
 #include "spool/time.h"
 #include "tools/do-agent-spool/command_line.h"
@@ -20,6 +22,11 @@ int main(int argc, char** argv) {
   environment.err_is_terminal = ::isatty(STDERR_FILENO) == 1;
   environment.now = [] {
     return std::chrono::time_point_cast<doagent::Nanoseconds>(std::chrono::system_clock::now());
+  };
+  environment.read_line = [] {
+    std::string line;
+    std::getline(std::cin, line);
+    return line;
   };
   try {
     return static_cast<int>(doagent::spool_tool::Run(argc, argv, environment));
