@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "spool/stored.h"
+
 namespace doagent::spool {
 namespace {
 
@@ -14,6 +16,18 @@ RangeSet Touched(const RangeSet& all, const RangeSet& changed) {
   return touched;
 }
 
+// A set of ranges takes only possible ones, and a damaged file may hold anything.
+Result<void> AddTo(RangeSet& ranges, const Database& database, const std::string& table,
+                   std::int64_t first, std::int64_t last) {
+  if (first > 0 && last >= first && last <= static_cast<std::int64_t>(kSequenceMax)) {
+    ranges.Add({static_cast<Sequence>(first), static_cast<Sequence>(last)});
+    return {};
+  }
+  return Fail(ErrorCode::kSalvage, database.path(),
+              "table " + table + " has an impossible range, " + std::to_string(first) + " to " +
+                  std::to_string(last));
+}
+
 // Tables with the columns origin, `second`, first and last.
 Result<RangesByPair> LoadRanges(Database& database, const std::string& table,
                                 const std::string& second) {
@@ -23,8 +37,8 @@ Result<RangesByPair> LoadRanges(Database& database, const std::string& table,
   for (;;) {
     DOAGENT_ASSIGN(const bool row, select.Step());
     if (!row) return ranges;
-    ranges[{select.Integer(0), select.Integer(1)}].Add(
-        {static_cast<Sequence>(select.Integer(2)), static_cast<Sequence>(select.Integer(3))});
+    DOAGENT_TRY(AddTo(ranges[{select.Integer(0), select.Integer(1)}], database, table,
+                      select.Integer(2), select.Integer(3)));
   }
 }
 
@@ -98,8 +112,8 @@ Result<std::map<OriginNumber, RangeSet>> LoadStored(Database& database) {
   for (;;) {
     DOAGENT_ASSIGN(const bool row, select.Step());
     if (!row) return stored;
-    stored[select.Integer(0)].Add(
-        {static_cast<Sequence>(select.Integer(1)), static_cast<Sequence>(select.Integer(2))});
+    DOAGENT_TRY(
+        AddTo(stored[select.Integer(0)], database, "stored", select.Integer(1), select.Integer(2)));
   }
 }
 
