@@ -16,13 +16,16 @@ RangeSet Touched(const RangeSet& all, const RangeSet& changed) {
   return touched;
 }
 
-Result<SequenceRange> RangeAt(const Database& database, const Statement& select, int first) {
-  const SequenceRange range{static_cast<Sequence>(select.Integer(first)),
-                            static_cast<Sequence>(select.Integer(first + 1))};
-  if (range.first > range.last || range.last > kSequenceMax) {
-    return Fail(ErrorCode::kSalvage, database.path(), "a range of sequences is impossible");
+// A set of ranges takes only possible ones, and a damaged file may hold anything.
+Result<void> AddTo(RangeSet& ranges, const Database& database, const std::string& table,
+                   std::int64_t first, std::int64_t last) {
+  if (first > 0 && last >= first && last <= static_cast<std::int64_t>(kSequenceMax)) {
+    ranges.Add({static_cast<Sequence>(first), static_cast<Sequence>(last)});
+    return {};
   }
-  return range;
+  return Fail(ErrorCode::kSalvage, database.path(),
+              "table " + table + " has an impossible range, " + std::to_string(first) + " to " +
+                  std::to_string(last));
 }
 
 // Tables with the columns origin, `second`, first and last.
@@ -34,8 +37,8 @@ Result<RangesByPair> LoadRanges(Database& database, const std::string& table,
   for (;;) {
     DOAGENT_ASSIGN(const bool row, select.Step());
     if (!row) return ranges;
-    DOAGENT_ASSIGN(const SequenceRange range, RangeAt(database, select, 2));
-    ranges[{select.Integer(0), select.Integer(1)}].Add(range);
+    DOAGENT_TRY(AddTo(ranges[{select.Integer(0), select.Integer(1)}], database, table,
+                      select.Integer(2), select.Integer(3)));
   }
 }
 
@@ -109,8 +112,8 @@ Result<std::map<OriginNumber, RangeSet>> LoadStored(Database& database) {
   for (;;) {
     DOAGENT_ASSIGN(const bool row, select.Step());
     if (!row) return stored;
-    DOAGENT_ASSIGN(const SequenceRange range, RangeAt(database, select, 1));
-    stored[select.Integer(0)].Add(range);
+    DOAGENT_TRY(
+        AddTo(stored[select.Integer(0)], database, "stored", select.Integer(1), select.Integer(2)));
   }
 }
 

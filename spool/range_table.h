@@ -1,6 +1,6 @@
 // Range sets in tables: what receivers acknowledged, what a receiver stored, what is parked, what
-// was removed.
-// All functions belong to the database's thread.
+// was removed. All functions belong to the database's thread. Loading fails with kSalvage where a
+// range is impossible.
 #pragma once
 
 #include <cstdint>
