@@ -44,15 +44,14 @@ Result<std::vector<OriginRow>> Forgetter::Wanted() {
 Result<void> Forgetter::RemoveOrigin(const OriginRow& origin) {
   Database& database = writer_.database();
   for (const char* table : {"incarnations", "stored", "removed", "delivered", "ledger"}) {
-    DOAGENT_ASSIGN(Statement remove, database.Prepare(std::string("DELETE FROM ") + table +
-                                                      " WHERE origin = ?"));
+    DOAGENT_ASSIGN(Statement remove,
+                   database.Prepare(std::string("DELETE FROM ") + table + " WHERE origin = ?"));
     DOAGENT_TRY(remove.Bind(origin.number).Run());
   }
   for (const char* table : {"parked", "damaged"}) {
     DOAGENT_ASSIGN(Statement remove, database.Prepare(std::string("DELETE FROM ") + table +
                                                       " WHERE id BETWEEN ? AND ?"));
-    DOAGENT_TRY(
-        remove.Bind(PackId(origin.number, 0), PackId(origin.number, kSequenceMax)).Run());
+    DOAGENT_TRY(remove.Bind(PackId(origin.number, 0), PackId(origin.number, kSequenceMax)).Run());
   }
   DOAGENT_ASSIGN(Statement remove, database.Prepare("DELETE FROM origins WHERE number = ?"));
   DOAGENT_TRY(remove.Bind(origin.number).Run());

@@ -167,8 +167,8 @@ Result<void> Inbox::Impl::ScrubSome(WallTime now) {
   RangeSet& all = removed[{damaged->origin, kKind}];
   all.Add(damaged->sequences);
   DOAGENT_TRY(WriteRemoved(database, damaged->origin, kKind, all, damaged->sequences));
-  DOAGENT_TRY(writer_->AddTotals(damaged->origin, EventKind::kSalvageLoss, 1,
-                                 damaged->sequences.count()));
+  DOAGENT_TRY(
+      writer_->AddTotals(damaged->origin, EventKind::kSalvageLoss, 1, damaged->sequences.count()));
   return transaction.Commit();
 }
 
@@ -213,8 +213,7 @@ Result<bool> Inbox::Impl::Retain(WallTime wall, MonoTime mono) {
   // A receiver writes no events of its own; its totals tell.
   if (removal->kind != RemovalKind::kExpired) {
     DOAGENT_TRY(
-        writer_->AddTotals(removal->origin, EventKind::kEviction, 1,
-                                    removal->sequences.count()));
+        writer_->AddTotals(removal->origin, EventKind::kEviction, 1, removal->sequences.count()));
   }
   DOAGENT_TRY(transaction.Commit());
   retention_->Applied(*removal);

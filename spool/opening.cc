@@ -81,7 +81,8 @@ Result<Opening> BeginIncarnation(Database& database, const SpoolOptions& options
   Opening opening;
   opening.identity_change = why_new_id;
   DOAGENT_ASSIGN(auto last, LastOrigin(database));
-  if (last && why_new_id.empty()) opening.identity_change = IdentityChange(last->host, options.host);
+  if (last && why_new_id.empty())
+    opening.identity_change = IdentityChange(last->host, options.host);
 
   OriginRow origin;
   if (last && opening.identity_change.empty()) {

@@ -44,8 +44,8 @@ Result<std::filesystem::path> KeepLostCommits(const std::filesystem::path& path,
   return CopyLogAside(path, now);
 }
 
-// Of a file that is made now, although there was one: an opening that failed after setting it aside,
-// or a log without its database.
+// Of a file that is made now, although there was one: an opening that failed after setting it
+// aside, or a log without its database.
 std::string WhatWasBefore(const std::filesystem::path& path) {
   auto sets = FilesSetAside(path);
   std::erase_if(sets, IsLogAside);

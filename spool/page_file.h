@@ -29,9 +29,9 @@ inline std::uint32_t ReadBigEndian(const std::uint8_t* bytes, int count) {
 
 // What the log says of itself.
 struct LogSummary {
-  std::size_t frames = 0;         // slots for a frame, whatever is in them
-  std::size_t frames_valid = 0;   // up to the last commit that SQLite would find
-  std::size_t commits_lost = 0;   // ends of transactions behind it, of the same run of the log
+  std::size_t frames = 0;        // slots for a frame, whatever is in them
+  std::size_t frames_valid = 0;  // up to the last commit that SQLite would find
+  std::size_t commits_lost = 0;  // ends of transactions behind it, of the same run of the log
   bool damaged() const { return commits_lost > 0; }
 };
 

@@ -59,8 +59,8 @@ std::optional<PageHeader> ParseHeader(PageNumber number, const Page& page) {
   if (!interior && !leaf) return std::nullopt;
   header.pointers_at = at + (interior ? 12 : 8);
   // Of a number of cells that is wrong, as many as fit are tried.
-  header.cells = std::min<std::size_t>(ReadBigEndian(&page[at + 3], 2),
-                                       (kPageBytes - header.pointers_at) / 2);
+  header.cells =
+      std::min<std::size_t>(ReadBigEndian(&page[at + 3], 2), (kPageBytes - header.pointers_at) / 2);
   if (interior) header.rightmost = ReadBigEndian(&page[at + 8], 4);
   return header;
 }

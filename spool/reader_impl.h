@@ -92,7 +92,7 @@ class Reader::Impl {
   RecordDecoder decoder_;
   const bool receiver_;
   std::optional<OpenBlock> open_block_;
-  std::map<OriginNumber, Sequence> positions_;  // the last visited
+  std::map<OriginNumber, Sequence> positions_;            // the last visited
   std::optional<std::map<SpoolId, RangeSet>> explained_;  // loaded when Status needs it
 };
 

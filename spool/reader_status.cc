@@ -150,9 +150,8 @@ Result<void> Reader::Impl::EstimateGrowth(SpoolStatus& status) {
                          "(SELECT * FROM blocks ORDER BY first_time_unix_ns DESC LIMIT 64)"));
   DOAGENT_ASSIGN(const bool row, select.Step());
   if (!row || select.IsNull(0) || select.Integer(1) <= 0) return {};
-  const double bytes =
-      static_cast<double>(select.Integer(0)) +
-      static_cast<double>(kRowOverhead) * static_cast<double>(select.Integer(2));
+  const double bytes = static_cast<double>(select.Integer(0)) +
+                       static_cast<double>(kRowOverhead) * static_cast<double>(select.Integer(2));
   constexpr double kDay = 86400e9;
   const double per_day = bytes * kPageFill * kDay / static_cast<double>(select.Integer(1));
   status.bytes_per_day = static_cast<std::uint64_t>(per_day);

@@ -1,6 +1,6 @@
 // From what is stored to what it means: checksum, objects, content. Errors are kPark where
-// the stored bytes are not what was written, or mean nothing; else they are the database's. Belongs to its database's
-// thread.
+// the stored bytes are not what was written, or mean nothing; else they are the database's. Belongs
+// to its database's thread.
 #pragma once
 
 #include "spool/block_codec.h"

@@ -123,9 +123,8 @@ Result<RequestsDone> ExecuteRequests(Database& database) {
                  database.QueryInteger("SELECT count(*) FROM requests WHERE kind = 'forget'"));
   done.forget_wanted = to_forget > 0;
   // A kind that this version does not know is removed too: nobody will ever carry it out.
-  DOAGENT_ASSIGN(
-      const std::int64_t requests,
-      database.QueryInteger("SELECT count(*) FROM requests WHERE kind <> 'forget'"));
+  DOAGENT_ASSIGN(const std::int64_t requests,
+                 database.QueryInteger("SELECT count(*) FROM requests WHERE kind <> 'forget'"));
   if (requests > 0) DOAGENT_TRY(database.Execute("DELETE FROM requests WHERE kind <> 'forget'"));
   return done;
 }

@@ -38,8 +38,7 @@ Salvage::Salvage(Writer& writer, Sealer& sealer, RunReader runs, SalvageSource s
 Result<std::unique_ptr<Salvage>> Salvage::Begin(Writer& writer, Sealer& sealer,
                                                 SalvageSource source) {
   DOAGENT_ASSIGN(RunReader runs, RunReader::Prepare(writer.database()));
-  std::unique_ptr<Salvage> salvage(
-      new Salvage(writer, sealer, std::move(runs), std::move(source)));
+  std::unique_ptr<Salvage> salvage(new Salvage(writer, sealer, std::move(runs), std::move(source)));
   DOAGENT_ASSIGN(Transaction transaction, writer.Begin());
   DOAGENT_TRY(salvage->PutOrigins());
   DOAGENT_TRY(transaction.Commit());

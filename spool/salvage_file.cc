@@ -37,8 +37,7 @@ Result<void> EnterLosses(Writer& writer, const std::vector<SalvageLoss>& losses)
     RangeSet& all = removed[{loss.origin, kKind}];
     all.Add(loss.sequences);
     DOAGENT_TRY(WriteRemoved(writer.database(), loss.origin, kKind, all, loss.sequences));
-    DOAGENT_TRY(
-        writer.AddTotals(loss.origin, EventKind::kSalvageLoss, 1, loss.sequences.count()));
+    DOAGENT_TRY(writer.AddTotals(loss.origin, EventKind::kSalvageLoss, 1, loss.sequences.count()));
   }
   return {};
 }
@@ -53,8 +52,7 @@ Result<SalvagedFile> SalvageFile(const std::filesystem::path& wreck,
   const auto shared = std::make_shared<const Wreck>(std::move(opened));
   const WreckTables tables = shared->ReadTables();
   const Role role = tables.role.value_or(Role::kAgent);
-  DOAGENT_ASSIGN([[maybe_unused]] const LockFile lock,
-                 LockFile::Acquire(output, "do-agent-spool"));
+  DOAGENT_ASSIGN([[maybe_unused]] const LockFile lock, LockFile::Acquire(output, "do-agent-spool"));
   ReserveFile no_reserve(output, 0);
   DOAGENT_ASSIGN(const OwnedFile owned, OpenOwned(output, role, now, no_reserve));
   Writer& writer = *owned.writer;

@@ -136,7 +136,8 @@ Result<std::vector<SalvageLoss>> Salvage::Finish() {
     DOAGENT_TRY(PutParked());
     DOAGENT_TRY(PutTotals());
   }
-  DOAGENT_TRY(StoreMetaInteger(database, MarkOf(source_.name), static_cast<std::int64_t>(records_)));
+  DOAGENT_TRY(
+      StoreMetaInteger(database, MarkOf(source_.name), static_cast<std::int64_t>(records_)));
   return Losses();
 }
 

@@ -30,8 +30,8 @@ Result<Salvager::Progress> Salvager::Step() {
       DOAGENT_ASSIGN(Wreck wreck, Wreck::Open(source.path));
       source.wreck = std::make_shared<const Wreck>(std::move(wreck));
     }
-    DOAGENT_ASSIGN(salvage_, Salvage::Begin(writer_, sealer_,
-                                            {source.wreck, source.name, false, host_}));
+    DOAGENT_ASSIGN(salvage_,
+                   Salvage::Begin(writer_, sealer_, {source.wreck, source.name, false, host_}));
     seen_ = false;
   }
   if (!seen_) {

@@ -42,8 +42,8 @@ class Salvager {
  private:
   struct Source {
     std::string name;
-    std::filesystem::path path;              // of the set
-    std::shared_ptr<const Wreck> wreck;      // instead of that
+    std::filesystem::path path;          // of the set
+    std::shared_ptr<const Wreck> wreck;  // instead of that
   };
 
   Salvager(Writer& writer, Sealer& sealer, Host host)

@@ -103,17 +103,17 @@ struct SpoolStats {
   std::uint64_t parked_records = 0;
   std::uint64_t waiting_records = 0;  // in memory
   std::optional<WallTime> oldest_pending;
-  std::uint64_t file_bytes = 0;  // database and log
-  std::uint64_t bytes_max = 0;   // 0: no limit
+  std::uint64_t file_bytes = 0;     // database and log
+  std::uint64_t bytes_max = 0;      // 0: no limit
   std::vector<LedgerTotal> ledger;  // of all origins together
 };
 
 class Spool {
  public:
-  // Opens or creates the spool, takes its lock, and appends a start event. A damaged file is renamed
-  // aside; a new one with a new spool id takes its place, and what is intact is taken over by
-  // Maintain. Errors: kRefuse for a file that is no spool or a newer version; kRetry for a second
-  // writer (named); kEvict for a full disk; kFatal for what the file system refuses.
+  // Opens or creates the spool, takes its lock, and appends a start event. A damaged file is
+  // renamed aside; a new one with a new spool id takes its place, and what is intact is taken over
+  // by Maintain. Errors: kRefuse for a file that is no spool or a newer version; kRetry for a
+  // second writer (named); kEvict for a full disk; kFatal for what the file system refuses.
   static Result<std::unique_ptr<Spool>> Open(const SpoolOptions& options);
   // Whether Open would refuse what is at the path, without opening it: no database, no empty file.
   static Result<void> CheckPath(const std::filesystem::path& path);

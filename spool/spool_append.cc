@@ -224,8 +224,8 @@ Result<void> Spool::Impl::Flush() {
       if (auto stored = StoreDropped(); !stored) return Fail(Noted(std::move(stored).error()));
       continue;
     }
-    const auto stored = std::visit([this](const auto& record) { return Store(record); },
-                                   queue_.front());
+    const auto stored =
+        std::visit([this](const auto& record) { return Store(record); }, queue_.front());
     if (stored) {
       queue_.Pop();
     } else if (stored.error().code == ErrorCode::kRefuse) {

@@ -74,8 +74,7 @@ Event Spool::Impl::EventNow(EventKind kind, std::string reason) const {
 Result<void> Spool::Impl::PrepareUpkeep() {
   DOAGENT_ASSIGN(maintenance_, Maintenance::Prepare(*writer_, options_.seal));
   Sealer& sealer = maintenance_->sealer();
-  DOAGENT_ASSIGN(retention_,
-                 Retention::Prepare(*writer_, sealer, reserve_, options_.retention));
+  DOAGENT_ASSIGN(retention_, Retention::Prepare(*writer_, sealer, reserve_, options_.retention));
   DOAGENT_ASSIGN(salvager_, Salvager::Prepare(*writer_, sealer, options_.host));
   if (vanished_) salvager_->AddVanished(vanished_);
   DOAGENT_ASSIGN(scrubber_, Scrubber::Prepare(*writer_));

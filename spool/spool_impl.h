@@ -88,7 +88,8 @@ class Spool::Impl {
 
  private:
   // The oldest record of any origin that is pending, if it can be read.
-  std::optional<WallTime> OldestPending(const std::vector<std::pair<OriginNumber, Sequence>>& firsts);
+  std::optional<WallTime> OldestPending(
+      const std::vector<std::pair<OriginNumber, Sequence>>& firsts);
   Result<void> LoadTotals(std::vector<LedgerTotal>& totals);
   OriginState& Current() { return states_.at(current_); }
   OriginState* Find(const SpoolId& spool_id);
@@ -185,8 +186,8 @@ class Spool::Impl {
   bool begun_ = false;         // there is a start event of this incarnation in the file
   std::string beginning_due_;  // why the next one has to be under a new spool id; empty: need not
   bool suspect_ = false;       // a write failed: what is on the disk is not known
-  std::string damage_;    // what is wrong with the file; empty: nothing known
-  WallTime wall_;         // of what was appended last
+  std::string damage_;         // what is wrong with the file; empty: nothing known
+  WallTime wall_;              // of what was appended last
   MonoTime mono_;
   std::optional<RowEncoder> encoder_;
   std::optional<std::int64_t> key_number_;  // of the rows being written
@@ -198,7 +199,7 @@ class Spool::Impl {
   std::unique_ptr<Salvager> salvager_;
   std::unique_ptr<Scrubber> scrubber_;
   std::unique_ptr<Forgetter> forgetter_;
-  std::vector<OriginRow> forgetting_;  // to be removed; already out of the states
+  std::vector<OriginRow> forgetting_;      // to be removed; already out of the states
   std::shared_ptr<const Wreck> vanished_;  // a file without a name, until it is taken over
 
   std::mutex read_mutex_;  // guards the next three

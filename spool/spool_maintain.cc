@@ -179,8 +179,8 @@ Result<bool> Spool::Impl::ForgetSome() {
     DOAGENT_ASSIGN(const auto forgotten, forgetter_->Step(origin));
     gone = forgotten.has_value();
     if (!gone) return {};
-    Event event = EventNow(EventKind::kEviction,
-                           "forgotten by command: host " + origin.host.hostname);
+    Event event =
+        EventNow(EventKind::kEviction, "forgotten by command: host " + origin.host.hostname);
     event.spool_id = origin.spool_id;
     event.count = forgotten->records;
     return writer_->InsertRecord(CurrentNumber(), EncodeEvent(event, incarnation_, sequence),

@@ -36,7 +36,8 @@ Result<OriginWalk> OriginWalk::Prepare(const VerifyContext& context) {
                  database.Prepare("SELECT spool_id, first_sequence, hostname, machine_id, "
                                   "droplet_id, region, agent_version "
                                   "FROM origins WHERE number = ?"));
-  DOAGENT_ASSIGN(Statement ledger, database.Prepare("SELECT kind, records FROM ledger WHERE origin = ?"));
+  DOAGENT_ASSIGN(Statement ledger,
+                 database.Prepare("SELECT kind, records FROM ledger WHERE origin = ?"));
   DOAGENT_ASSIGN(Statement removed,
                  database.Prepare("SELECT kind, first, last FROM removed WHERE origin = ? "
                                   "ORDER BY kind, first"));

@@ -9,8 +9,8 @@
 namespace doagent::spool {
 namespace {
 
-constexpr std::array kTables = {"meta",    "origins", "incarnations", "objects",  "object_copies",
-                                "records", "blocks",  "stored",       "removed",  "receivers",
+constexpr std::array kTables = {"meta",    "origins", "incarnations", "objects",   "object_copies",
+                                "records", "blocks",  "stored",       "removed",   "receivers",
                                 "ledger",  "parked",  "requests",     "delivered", "damaged"};
 // The heading of SQLite's list of damaged pages.
 constexpr std::string_view kHeading = "*** in database";

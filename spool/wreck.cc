@@ -15,8 +15,8 @@ constexpr const char* kOriginIndex = "sqlite_autoindex_origins_1";
 // says so is damaged.
 const std::map<std::string, PageNumber>& UsualRoots() {
   static const std::map<std::string, PageNumber> kRoots = {
-      {"meta", 3},      {"origins", 4}, {kOriginIndex, 5}, {"incarnations", 6}, {"stored", 12},
-      {"removed", 13},  {"receivers", 14}, {"delivered", 16}, {"parked", 17}, {"ledger", 18}};
+      {"meta", 3},     {"origins", 4},    {kOriginIndex, 5}, {"incarnations", 6}, {"stored", 12},
+      {"removed", 13}, {"receivers", 14}, {"delivered", 16}, {"parked", 17},      {"ledger", 18}};
   return kRoots;
 }
 
@@ -88,9 +88,8 @@ void ReadOrigins(TableReader& reader, WreckTables& tables) {
   std::map<OriginNumber, std::vector<IncarnationStart>> incarnations;
   reader.VisitNamed("incarnations", [&incarnations](const RawRow& row) {
     if (!HasShape(row, {Kind::kInteger, Kind::kInteger, Kind::kInteger})) return;
-    incarnations[row.values[0].integer].push_back(
-        {static_cast<Incarnation>(row.values[2].integer),
-         static_cast<Sequence>(row.values[1].integer)});
+    incarnations[row.values[0].integer].push_back({static_cast<Incarnation>(row.values[2].integer),
+                                                   static_cast<Sequence>(row.values[1].integer)});
   });
   std::map<OriginNumber, SpoolId> indexed;
   reader.VisitNamed(kOriginIndex, [&indexed](const RawRow& row) {

@@ -62,16 +62,15 @@ std::optional<StoredBlock> IntactBlock(const RawRow& row) {
 
 std::optional<StoredRecord> RecordOf(const RawRow& row) {
   const auto& values = row.values;
-  const bool shape =
-      values.size() == 7 && values[0].kind == Kind::kNull && values[1].IsInteger() &&
-      values[2].IsInteger() && values[3].IsInteger() &&
-      (values[4].IsInteger() || values[4].kind == Kind::kNull) && values[5].IsInteger() &&
-      values[6].IsBlob();
+  const bool shape = values.size() == 7 && values[0].kind == Kind::kNull && values[1].IsInteger() &&
+                     values[2].IsInteger() && values[3].IsInteger() &&
+                     (values[4].IsInteger() || values[4].kind == Kind::kNull) &&
+                     values[5].IsInteger() && values[6].IsBlob();
   if (!shape) return std::nullopt;
   const std::int64_t kind = values[2].integer;
   const std::int64_t encoding = values[3].integer;
-  const bool possible = IsSequence(row.rowid) && (kind == 0 || kind == 1) &&
-                        IsEncoding(encoding) && values[6].bytes.size() <= kRecordBytesMax;
+  const bool possible = IsSequence(row.rowid) && (kind == 0 || kind == 1) && IsEncoding(encoding) &&
+                        values[6].bytes.size() <= kRecordBytesMax;
   if (!possible) return std::nullopt;
   StoredRecord record;
   record.sequence = SequenceOf(row.rowid);

@@ -25,12 +25,11 @@ Result<std::unique_ptr<Writer>> Writer::Open(const std::filesystem::path& path, 
   DOAGENT_ASSIGN(ObjectWriter object_writer, ObjectWriter::Prepare(*database));
   DOAGENT_ASSIGN(RecordWriter records, RecordWriter::Prepare(*database));
   DOAGENT_ASSIGN(BlockWriter blocks, BlockWriter::Prepare(*database));
-  DOAGENT_ASSIGN(
-      Statement add_to_ledger,
-      database->Prepare("INSERT INTO ledger(origin, kind, events, records) "
-                        "VALUES(?1, ?2, ?3, ?4) "
-                        "ON CONFLICT DO UPDATE SET events = min(events + ?3, 1 << 62), "
-                        "records = min(records + ?4, 1 << 62)"));
+  DOAGENT_ASSIGN(Statement add_to_ledger,
+                 database->Prepare("INSERT INTO ledger(origin, kind, events, records) "
+                                   "VALUES(?1, ?2, ?3, ?4) "
+                                   "ON CONFLICT DO UPDATE SET events = min(events + ?3, 1 << 62), "
+                                   "records = min(records + ?4, 1 << 62)"));
   DOAGENT_ASSIGN(Statement data_version, database->Prepare("PRAGMA data_version"));
   return std::unique_ptr<Writer>(new Writer(
       std::move(database), std::move(objects), std::move(object_writer), std::move(records),

@@ -161,20 +161,22 @@ TEST(DamageTest, WhatIsIntactSurvivesAndNothingIsInvented) {
   ASSERT_GT(sample.records().size(), 190U);
   Counts counts;
   const std::uint64_t first = FromEnvironment("DOAGENT_DAMAGE_SEED", 1);
-  const std::uint64_t spools =
-      std::getenv("DOAGENT_DAMAGE_SEED") != nullptr ? 1 : FromEnvironment("DOAGENT_DAMAGED_SPOOLS", 500);
+  const std::uint64_t spools = std::getenv("DOAGENT_DAMAGE_SEED") != nullptr
+                                   ? 1
+                                   : FromEnvironment("DOAGENT_DAMAGED_SPOOLS", 500);
   for (std::uint64_t seed = first; seed < first + spools; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     CheckOne(sample, seed, counts);
     if (HasFatalFailure()) return;
   }
-  std::printf("%lu damaged spools of %zu records (%zu bytes, %zu of them log): %lu of %lu records "
-              "on untouched pages survived (%.3f %%); %lu records under another id, %lu spools "
-              "refused as a newer program's\n",
-              spools, sample.records().size(), sample.database().size() + sample.log().size(),
-              sample.log().size(), counts.survived, counts.untouched,
-              100.0 * static_cast<double>(counts.survived) / static_cast<double>(counts.untouched),
-              counts.renamed, counts.refused);
+  std::printf(
+      "%lu damaged spools of %zu records (%zu bytes, %zu of them log): %lu of %lu records "
+      "on untouched pages survived (%.3f %%); %lu records under another id, %lu spools "
+      "refused as a newer program's\n",
+      spools, sample.records().size(), sample.database().size() + sample.log().size(),
+      sample.log().size(), counts.survived, counts.untouched,
+      100.0 * static_cast<double>(counts.survived) / static_cast<double>(counts.untouched),
+      counts.renamed, counts.refused);
   EXPECT_GE(counts.survived * 1000, counts.untouched * 990);
 }
 

@@ -121,8 +121,8 @@ void SampleSpool::Locate(const fs::path& path) {
       return pages.ReadNewest(wanted, found);
     };
     const ByteRange own = in_log ? frame_at(image - pages.pages()) : page_at(number);
-    const auto visited = spool::VisitRows(
-        number, page, get, [&](const spool::RawRow& row) -> Result<void> {
+    const auto visited =
+        spool::VisitRows(number, page, get, [&](const spool::RawRow& row) -> Result<void> {
           Copy whole = std::exchange(copy, {});
           whole.push_back(own);
           if (const auto object = spool::IntactObject(row)) {

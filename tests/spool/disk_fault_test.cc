@@ -82,8 +82,8 @@ class Agent {
       const auto* snapshot = std::get_if<Snapshot>(&record.content);
       if (snapshot == nullptr) continue;
       EXPECT_TRUE(stored[UnixNanoseconds(record.time)].insert(name.first).second) << "twice";
-      const auto tick = static_cast<std::uint64_t>(
-          (record.time - MakeSnapshot(0).wall) / (MakeSnapshot(1).wall - MakeSnapshot(0).wall));
+      const auto tick = static_cast<std::uint64_t>((record.time - MakeSnapshot(0).wall) /
+                                                   (MakeSnapshot(1).wall - MakeSnapshot(0).wall));
       EXPECT_TRUE(test::SameSnapshot(*snapshot, MakeSnapshot(tick)));
     }
     const auto status = (*Reader::Open(path_))->Status();
@@ -175,12 +175,10 @@ TEST(DiskFaultTest, ALongFailureFillsTheMemoryAndTheRestIsAGap) {
 
 TEST(DiskFaultTest, AnyMixtureOfFaultsLeavesWhatWasCollectedInTheSpoolOrInTheLedger) {
   constexpr std::uint64_t kRuns = 200;
-  constexpr Fault kFaults[] = {{"", Call::kOpen, SQLITE_CANTOPEN, 0},
-                               {"", Call::kRead, SQLITE_IOERR_READ, 0},
-                               {"", Call::kWrite, SQLITE_IOERR_WRITE, 0},
-                               {"", Call::kWrite, SQLITE_FULL, 0},
-                               {"", Call::kSync, SQLITE_IOERR_FSYNC, 0},
-                               {"", Call::kShm, SQLITE_IOERR_SHMMAP, 0}};
+  constexpr Fault kFaults[] = {
+      {"", Call::kOpen, SQLITE_CANTOPEN, 0},     {"", Call::kRead, SQLITE_IOERR_READ, 0},
+      {"", Call::kWrite, SQLITE_IOERR_WRITE, 0}, {"", Call::kWrite, SQLITE_FULL, 0},
+      {"", Call::kSync, SQLITE_IOERR_FSYNC, 0},  {"", Call::kShm, SQLITE_IOERR_SHMMAP, 0}};
   for (std::uint64_t seed = 1; seed <= kRuns && !testing::Test::HasFailure(); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     std::mt19937_64 random(seed);

@@ -58,7 +58,9 @@ class Workload {
   const std::map<RecordName, Record>& records() const { return records_; }
   SpoolId spool_id() const { return spool_id_; }
   // How many records were durable after so many entries of the journal.
-  Sequence DurableAt(std::size_t entries) const { return std::prev(durable_.upper_bound(entries))->second; }
+  Sequence DurableAt(std::size_t entries) const {
+    return std::prev(durable_.upper_bound(entries))->second;
+  }
 
  private:
   Event EventOf(EventKind kind) const {
@@ -81,7 +83,9 @@ class Workload {
     while (*spool_->Maintain(MakeSnapshot(tick_).wall, MakeSnapshot(tick_).mono)) NoteDurable();
     NoteDurable();
   }
-  void NoteDurable() { durable_[vfs_.journal_size()] = spool_ ? spool_->head() : durable_.rbegin()->second; }
+  void NoteDurable() {
+    durable_[vfs_.journal_size()] = spool_ ? spool_->head() : durable_.rbegin()->second;
+  }
 
   const std::filesystem::path folder_;
   FaultVfs vfs_;

@@ -301,8 +301,8 @@ TEST_F(RecoveryTest, WhatIsWrittenOverWhileTheAgentRunsIsReplaced) {
   Settle(*spool);
   std::size_t newer = 0;
   for (const auto& [name, record] : ReadEverything(path())) {
-    newer += std::holds_alternative<Snapshot>(record.content) &&
-             record.time >= MakeSnapshot(501).wall;
+    newer +=
+        std::holds_alternative<Snapshot>(record.content) && record.time >= MakeSnapshot(501).wall;
   }
   EXPECT_EQ(newer, 19U);
 }
@@ -333,7 +333,8 @@ TEST_F(RecoveryTest, AReceiversSpoolIsSalvagedToo) {
   SpoolId origin;
   {
     const auto source = Open();
-    for (std::uint64_t tick = 1; tick <= 30; ++tick) ASSERT_TRUE(source->Append(MakeSnapshot(tick)));
+    for (std::uint64_t tick = 1; tick <= 30; ++tick)
+      ASSERT_TRUE(source->Append(MakeSnapshot(tick)));
     origin = source->spool_id();
     auto inbox = Inbox::Open({inbox_path, "test", [] { return 7U; }});
     ASSERT_TRUE(inbox);

@@ -454,7 +454,8 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         BadFile{"Text", [](const auto& path) { std::ofstream(path) << std::string(5000, 'x'); },
                 "so no spool; name another path"},
-        BadFile{"Garbage", [](const auto& path) { std::ofstream(path) << "SQLite format 3, or so"; },
+        BadFile{"Garbage",
+                [](const auto& path) { std::ofstream(path) << "SQLite format 3, or so"; },
                 "so no spool; name another path"},
         BadFile{"Directory", [](const auto& path) { std::filesystem::create_directory(path); },
                 "not a regular file"},

@@ -110,10 +110,25 @@ int ShmUnmap(sqlite3_file* file, int remove) {
 }
 
 // Version 2: with shared memory, without mapping the database, so that every read comes here.
-constexpr sqlite3_io_methods kMethods = {
-    2,      Close,  Read,    Write,      Truncate,   Sync, FileSize, Lock, Unlock, CheckReservedLock,
-    FileControl, SectorSize, DeviceCharacteristics, ShmMap, ShmLock, ShmBarrier, ShmUnmap,
-    nullptr, nullptr};
+constexpr sqlite3_io_methods kMethods = {2,
+                                         Close,
+                                         Read,
+                                         Write,
+                                         Truncate,
+                                         Sync,
+                                         FileSize,
+                                         Lock,
+                                         Unlock,
+                                         CheckReservedLock,
+                                         FileControl,
+                                         SectorSize,
+                                         DeviceCharacteristics,
+                                         ShmMap,
+                                         ShmLock,
+                                         ShmBarrier,
+                                         ShmUnmap,
+                                         nullptr,
+                                         nullptr};
 
 int Open(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int* out_flags) {
   FaultVfs& fault = Of(vfs);
@@ -257,8 +272,8 @@ void FaultVfs::VisitStates(std::size_t entries, std::size_t each_max, std::uint6
       unsynced.push_back(&operation);
       continue;
     }
-    const auto settled = std::stable_partition(
-        unsynced.begin(), unsynced.end(), [&operation](const Operation* one) {
+    const auto settled =
+        std::stable_partition(unsynced.begin(), unsynced.end(), [&operation](const Operation* one) {
           return one->file == operation.file || one->kind == Kind::kDelete;
         });
     for (auto one = unsynced.begin(); one != settled; ++one) Apply(**one, kWhole, durable);

@@ -1,9 +1,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include <filesystem>
 #include <fstream>
-#include <nlohmann/json.hpp>
 
 #include "spool/inbox.h"
 #include "spool/spool.h"
@@ -65,7 +65,8 @@ TEST(SalvageCommandTest, MakesAGoodSpoolOfAWreck) {
 TEST(SalvageCommandTest, ListsWhatIsLostAndEntersIt) {
   const TempDir dir;
   const auto path = MakeSpool(dir);
-  // A row is short: it is in one page, and the pages behind the middle are those of rows and blocks.
+  // A row is short: it is in one page, and the pages behind the middle are those of rows and
+  // blocks.
   const auto size = static_cast<std::streamoff>(std::filesystem::file_size(path));
   Overwrite(path, size / 2 / 1024 * 1024, static_cast<std::size_t>(size / 4));
   const std::string output = dir / "saved.db";
@@ -91,8 +92,8 @@ TEST(SalvageCommandTest, WritesOverNothing) {
       RunTool({"salvage", "--spool", path.string(), "--output", (dir / "there.db").string()});
   EXPECT_EQ(run.status, ExitStatus::kWorld);
   EXPECT_THAT(run.err, HasSubstr("is there already"));
-  const auto none = RunTool({"salvage", "--spool", (dir / "no.db").string(), "--output",
-                             (dir / "new.db").string()});
+  const auto none = RunTool(
+      {"salvage", "--spool", (dir / "no.db").string(), "--output", (dir / "new.db").string()});
   EXPECT_EQ(none.status, ExitStatus::kWorld);
   EXPECT_THAT(none.err, HasSubstr("there is no such file"));
 }
@@ -117,9 +118,8 @@ class ForgetTest : public ::testing::Test {
       for (const auto& record : pending.records) {
         if (record.kind == spool::RecordKind::kRow) keys.push_back(record.key);
       }
-      EXPECT_TRUE(inbox_->Store(
-          {{source->spool_id(), *source->Objects(keys), pending.records, {}}},
-          MakeSnapshot(6).wall));
+      EXPECT_TRUE(inbox_->Store({{source->spool_id(), *source->Objects(keys), pending.records, {}}},
+                                MakeSnapshot(6).wall));
     }
   }
 
@@ -187,12 +187,12 @@ TEST(ForgetAgentTest, AnAgentForgetsAnEarlierIdButNotItself) {
   const auto spool = *spool::Spool::Open(options);
   const auto claims = *spool->Claims();
   ASSERT_EQ(claims.size(), 2U);
-  const auto own = RunTool({"forget", "--spool", path.string(), "--origin",
-                            spool->spool_id().Hex(), "--yes"});
+  const auto own =
+      RunTool({"forget", "--spool", path.string(), "--origin", spool->spool_id().Hex(), "--yes"});
   EXPECT_EQ(own.status, ExitStatus::kUsage);
   EXPECT_THAT(own.err, HasSubstr("cannot forget itself"));
-  const auto run = RunTool({"forget", "--spool", path.string(), "--origin",
-                            claims[1].spool_id.Hex(), "--yes"});
+  const auto run =
+      RunTool({"forget", "--spool", path.string(), "--origin", claims[1].spool_id.Hex(), "--yes"});
   EXPECT_EQ(run.status, ExitStatus::kDone) << run.err;
   ASSERT_TRUE(spool->Append(MakeSnapshot(100)));
   EXPECT_EQ(spool->Claims()->size(), 1U);

@@ -34,6 +34,10 @@ spool::SpoolStatus Example() {
   own.first_sequence = 5;
   own.last_sequence = 100;
   own.pending_records = 10;
+  own.pending_bytes = 4096;
+  own.ledger = {{spool::EventKind::kStart, 3, 0},
+                {spool::EventKind::kGap, 2, 3},
+                {spool::EventKind::kPark, 1, 2}};
   own.acknowledged_records = 80;
   own.parked_records = 2;
   own.lost_records = 3;
@@ -46,6 +50,10 @@ spool::SpoolStatus Example() {
   status.origins = {own, empty};
   status.file_bytes = 12'345'678;
   status.series = 526;
+  status.bytes_max = 1 << 30;
+  status.bytes_per_day = 3 << 20;
+  status.time_to_full = std::chrono::hours(24 * 337);
+  status.forgotten_records = 7;
   return status;
 }
 
@@ -55,6 +63,10 @@ TEST(StatusViewTest, JsonIsTheContractsObject) {
   EXPECT_EQ(json.at("kind"), "agent");
   EXPECT_EQ(json.at("file_bytes"), 12'345'678);
   EXPECT_EQ(json.at("series"), 526);
+  EXPECT_EQ(json.at("spool_bytes_max"), 1 << 30);
+  EXPECT_EQ(json.at("bytes_per_day"), 3 << 20);
+  EXPECT_EQ(json.at("full_in_seconds"), 337 * 86400);
+  EXPECT_EQ(json.at("forgotten_records"), 7);
   const auto& origin = json.at("origins").at(0);
   EXPECT_EQ(origin.at("origin"), "11111111111111111111111111111111");
   EXPECT_EQ(origin.at("host"), "web-1");
@@ -64,6 +76,8 @@ TEST(StatusViewTest, JsonIsTheContractsObject) {
   EXPECT_EQ(origin.at("acknowledged_records"), 80);
   EXPECT_EQ(origin.at("parked_records"), 2);
   EXPECT_EQ(origin.at("lost_records"), 3);
+  EXPECT_EQ(origin.at("pending_bytes"), 4096);
+  EXPECT_EQ(origin.at("ledger").at("gap").dump(), R"({"events":2,"records":3})");
   EXPECT_EQ(origin.at("oldest_pending_unix_ms"), 1'700'000'000'000);
   EXPECT_EQ(origin.at("missing").dump(), "[[7,9],[20,20]]");
   const auto& empty = json.at("origins").at(1);
@@ -84,6 +98,8 @@ TEST(StatusViewTest, TextIsAScreenForAPerson) {
             "/var/lib/do-agent/spool.db  (an agent's spool)\n"
             "  id            11111111111111111111111111111111\n"
             "  size          11.8 MiB\n"
+            "  room          1.0 GiB at most, 3.0 MiB a day: full in 337 days if nothing goes\n"
+            "  forgotten     7 records by command\n"
             "  series        526\n"
             "\n"
             "web-1  11111111111111111111111111111111  (written here)\n"
@@ -91,10 +107,11 @@ TEST(StatusViewTest, TextIsAScreenForAPerson) {
             "  region        fra1\n"
             "  agent         0.1.0\n"
             "  records       5 to 100\n"
-            "  pending       10, the oldest from 2023-11-14T22:13:20.000Z (1h old)\n"
+            "  pending       10 (4.0 KiB), the oldest from 2023-11-14T22:13:20.000Z (1h old)\n"
             "  acknowledged  80\n"
             "  parked        2  (do-agent-spool parked lists them)\n"
             "  lost          3\n"
+            "  ledger        gap 3 in 2 events, park 2 in 1 event\n"
             "  missing       4: 7-9 20\n"
             "\n"
             "(no hostname)  22222222222222222222222222222222\n"

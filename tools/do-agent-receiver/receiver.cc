@@ -77,9 +77,9 @@ Result<void> Receiver::Impl::Start(const ReceiverOptions& options,
   ServiceOptions service;
   DOAGENT_ASSIGN(service.auth, Policy(options));
   DOAGENT_ASSIGN(credentials_, ServerCredentials(options));
-  auto inbox =
-      spool::Inbox::Open({options.spool, "do-agent-receiver", std::move(random),
-                          std::chrono::system_clock::now(), spool::SealPolicy(), options.retention});
+  auto inbox = spool::Inbox::Open({options.spool, "do-agent-receiver", std::move(random),
+                                   std::chrono::system_clock::now(), spool::SealPolicy(),
+                                   options.retention});
   // Whatever is wrong with the spool, it is not the command line.
   if (!inbox) return Fail(ErrorCode::kFatal, inbox.error().where, inbox.error().what);
   inbox_ = *std::move(inbox);

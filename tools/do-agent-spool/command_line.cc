@@ -229,7 +229,8 @@ Error UsageError(const CLI::App& app, const std::string& what, int argc, const c
     return {ErrorCode::kRefuse, "",
             what + "; see do-agent-spool " + chosen.front()->get_name() + " --help"};
   }
-  const std::string remedy = "give status, dump, verify, salvage, forget or parked; see do-agent-spool --help";
+  const std::string remedy =
+      "give status, dump, verify, salvage, forget or parked; see do-agent-spool --help";
   if (argc < 2) return {ErrorCode::kRefuse, "", "no command; " + remedy};
   return {ErrorCode::kRefuse, argv[1], "no such command or option; " + remedy};
 }

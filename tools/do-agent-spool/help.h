@@ -56,14 +56,15 @@ inline constexpr Help kVerifyHelp = {
     "opened. A spool may be verified while it is written."};
 
 inline constexpr Help kSalvageHelp = {
-    "salvage", "What is intact in a damaged spool, into a new one",
-    "text, or json: one object",
+    "salvage", "What is intact in a damaged spool, into a new one", "text, or json: one object",
     "Examples:\n"
     "  do-agent-spool salvage --spool spool.db.damaged-20260101T000000Z --output saved.db\n"
     "  do-agent-spool verify --spool saved.db\n"
     "\n"
-    "The wreck and the log beside it are read page by page and not changed. What is lost is listed\n"
-    "and entered in the new spool's ledger. A running agent does this by itself with the files that\n"
+    "The wreck and the log beside it are read page by page and not changed. What is lost is "
+    "listed\n"
+    "and entered in the new spool's ledger. A running agent does this by itself with the files "
+    "that\n"
     "it sets aside."};
 
 inline constexpr Help kForgetHelp = {

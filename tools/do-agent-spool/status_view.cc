@@ -113,7 +113,8 @@ std::string RoomText(const spool::SpoolStatus& status) {
   if (!status.bytes_per_day) return text;
   text += ", " + SizeText(*status.bytes_per_day) + " a day";
   if (!status.time_to_full) return text;
-  const auto days = std::chrono::duration_cast<std::chrono::hours>(*status.time_to_full).count() / 24;
+  const auto days =
+      std::chrono::duration_cast<std::chrono::hours>(*status.time_to_full).count() / 24;
   if (days >= 2) return text + fmt::format(": full in {} days if nothing goes", days);
   return text + ": full in " +
          cli::FormatDuration(std::chrono::floor<std::chrono::minutes>(*status.time_to_full)) +

@@ -1,6 +1,6 @@
-// A tick, from the collectors into the spool: what is collected is stored at once, or kept in memory
-// by a spool that fails; what is neither (late, suspended, too large) is counted and entered as soon
-// as it can be. Collection never stops because storing fails. Not thread-safe.
+// A tick, from the collectors into the spool: what is collected is stored at once, or kept in
+// memory by a spool that fails; what is neither (late, suspended, too large) is counted and entered
+// as soon as it can be. Collection never stops because storing fails. Not thread-safe.
 #pragma once
 
 #include <spdlog/logger.h>
@@ -34,8 +34,8 @@ struct RecorderOptions {
 
 struct RecorderCounts {
   std::uint64_t stored = 0;
-  std::uint64_t delayed = 0;   // not stored at once: the spool kept them in memory
-  std::uint64_t rejected = 0;  // more than a record may hold
+  std::uint64_t delayed = 0;    // not stored at once: the spool kept them in memory
+  std::uint64_t rejected = 0;   // more than a record may hold
   std::uint64_t not_taken = 0;  // late or suspended
   std::uint64_t clock_steps = 0;
 

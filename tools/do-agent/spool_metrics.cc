@@ -44,8 +44,9 @@ constexpr FamilySpec kEventRecords{.name = "do_agent_spool_event_records_total",
                                    .representation = kPlain,
                                    .labels = {"kind"}};
 constexpr FamilySpec kLost{.name = "do_agent_spool_lost_records_total",
-                           .help = "Snapshots that no spool will ever have: gaps, evictions, "
-                                   "thinning, rejections, salvage losses.",
+                           .help =
+                               "Snapshots that no spool will ever have: gaps, evictions, "
+                               "thinning, rejections, salvage losses.",
                            .type = MetricType::kCounter,
                            .representation = kPlain};
 
