@@ -7,6 +7,8 @@
 #include "spool/history.h"
 #include "spool/inbox_impl.h"
 #include "spool/layout.h"
+#include "spool/lock_file.h"
+#include "spool/owned_file.h"
 #include "spool/range_table.h"
 #include "spool/recognise.h"
 
@@ -29,11 +31,12 @@ BatchOutcome RefuseForgotten(const IncomingBatch& batch) {
 
 }  // namespace
 
-Result<void> Inbox::Impl::Load(const InboxOptions& options, const std::filesystem::path& log) {
+Result<void> Inbox::Impl::Load(const InboxOptions& options, const std::filesystem::path& log,
+                               const ReceiverId& receiver_id) {
   Database& database = writer_->database();
   DOAGENT_ASSIGN(maintenance_, Maintenance::Prepare(*writer_, options.seal));
   Sealer& sealer = maintenance_->sealer();
-  DOAGENT_ASSIGN(retention_, Retention::Prepare(*writer_, sealer, *reserve_, options.retention));
+  DOAGENT_ASSIGN(retention_, Retention::Prepare(*writer_, sealer, reserve_, options.retention));
   DOAGENT_ASSIGN(salvager_, Salvager::Prepare(*writer_, sealer, Host()));
   DOAGENT_ASSIGN(scrubber_, Scrubber::Prepare(*writer_));
   DOAGENT_ASSIGN(forgetter_, Forgetter::Prepare(*writer_));
@@ -46,6 +49,7 @@ Result<void> Inbox::Impl::Load(const InboxOptions& options, const std::filesyste
   } else {
     const std::uint64_t halves[2] = {options.random(), options.random()};
     receiver_id_ = *ReceiverId::FromBytes({reinterpret_cast<const char*>(halves), sizeof halves});
+    if (!receiver_id.IsZero()) receiver_id_ = receiver_id;
     DOAGENT_TRY(StoreMeta(database, kOwnId, receiver_id_.bytes()));
   }
   return LoadOrigins();
@@ -240,38 +244,86 @@ Result<bool> Inbox::Impl::Maintain(WallTime now, MonoTime mono) {
   return false;
 }
 
-Inbox::Inbox(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Inbox::Inbox(const InboxOptions& options) : options_(options) {}
 Inbox::~Inbox() = default;
 
 Result<std::unique_ptr<Inbox>> Inbox::Open(const InboxOptions& options) {
   DOAGENT_CHECK(options.random != nullptr);
+  // Before the lock: its file is not to be left beside somebody else's.
   DOAGENT_ASSIGN([[maybe_unused]] const Recognised recognised, Recognise(options.path));
+  std::unique_ptr<Inbox> inbox(new Inbox(options));
   DOAGENT_ASSIGN(LockFile lock, LockFile::Acquire(options.path, options.program));
-  auto reserve = std::make_unique<ReserveFile>(options.path, options.retention.bytes_max);
-  DOAGENT_ASSIGN(OwnedFile owned, OpenOwned(options.path, Role::kReceiver, options.wall, *reserve));
-  const std::filesystem::path log = owned.log_aside;
-  DOAGENT_ASSIGN(RunReader runs, RunReader::Prepare(owned.writer->database()));
-  auto impl = std::make_unique<Impl>(std::move(lock), std::move(reserve), std::move(owned),
-                                     std::move(runs));
-  DOAGENT_TRY(impl->Load(options, log));
-  return std::unique_ptr<Inbox>(new Inbox(std::move(impl)));
+  inbox->lock_ = std::make_unique<LockFile>(std::move(lock));
+  inbox->reserve_ = std::make_unique<ReserveFile>(options.path, options.retention.bytes_max);
+  DOAGENT_ASSIGN(OwnedFile owned,
+                 OpenOwned(options.path, Role::kReceiver, options.wall, *inbox->reserve_));
+  auto opened = inbox->Noting(inbox->OpenFile(std::move(owned)));
+  // What looked well from outside and is not.
+  if (!opened && opened.error().code == ErrorCode::kSalvage) opened = inbox->MakeReady();
+  if (!opened) return Fail(std::move(opened).error());
+  return inbox;
 }
 
-const ReceiverId& Inbox::receiver_id() const {
-  return impl_->receiver_id();
+Result<void> Inbox::OpenFile(OwnedFile owned) {
+  if (!owned.replaced.empty()) replaced_ = owned.replaced;
+  DOAGENT_ASSIGN(RunReader runs, RunReader::Prepare(owned.writer->database()));
+  auto impl = std::make_unique<Impl>(std::move(owned.writer), *reserve_, std::move(runs));
+  DOAGENT_TRY(impl->Load(options_, owned.log_aside, receiver_id_));
+  for (const auto& [spool_id, registered] : registered_) {
+    DOAGENT_ASSIGN([[maybe_unused]] const StoredClaim claim,
+                   impl->Register(registered.principal, registered.claim));
+  }
+  receiver_id_ = impl->receiver_id();
+  impl_ = std::move(impl);
+  damage_.clear();
+  return {};
 }
-const std::string& Inbox::replaced() const {
-  return impl_->replaced();
+
+Result<void> Inbox::MakeReady() {
+  if (impl_) return {};
+  if (!damage_.empty()) {
+    DOAGENT_ASSIGN(OwnedFile owned,
+                   ReplaceOwned(options_.path, Role::kReceiver, options_.wall, damage_));
+    return OpenFile(std::move(owned));
+  }
+  // What a failed commit left in the log is on the disk once it is copied into the database.
+  OwnedFile owned;
+  DOAGENT_ASSIGN(owned.writer, Writer::Open(options_.path, Role::kReceiver));
+  DOAGENT_TRY(owned.writer->database().EmptyLog());
+  DOAGENT_TRY(SetLogSize(owned.writer->database()));
+  owned.writer->database().LeaveLogAtClose(false);
+  return OpenFile(std::move(owned));
 }
+
+template <typename T>
+Result<T> Inbox::Noting(Result<T> result) {
+  if (result || result.error().code == ErrorCode::kRefuse) return result;
+  if (result.error().code == ErrorCode::kEvict) {
+    reserve_->GiveUp();
+    return result;
+  }
+  if (result.error().code == ErrorCode::kSalvage) damage_ = result.error().what;
+  if (impl_) impl_->writer().database().LeaveLogAtClose(true);
+  impl_.reset();
+  return result;
+}
+
 Result<StoredClaim> Inbox::Register(const Principal& principal, const Claim& claim) {
-  return impl_->Register(principal, claim);
+  DOAGENT_TRY(Noting(MakeReady()));
+  auto stored = Noting(impl_->Register(principal, claim));
+  if (stored) registered_[claim.spool_id] = {principal, claim};
+  return stored;
 }
+
 Result<std::vector<BatchOutcome>> Inbox::Store(const std::vector<IncomingBatch>& batches,
                                                WallTime now) {
-  return impl_->Store(batches, now);
+  DOAGENT_TRY(Noting(MakeReady()));
+  return Noting(impl_->Store(batches, now));
 }
+
 Result<bool> Inbox::Maintain(WallTime wall, MonoTime mono) {
-  return impl_->Maintain(wall, mono);
+  DOAGENT_TRY(Noting(MakeReady()));
+  return Noting(impl_->Maintain(wall, mono));
 }
 
 }  // namespace doagent::spool

@@ -1,11 +1,16 @@
 // A receiver's spool: stores other origins' records, each (spool id, sequence) once, with the range
 // bookkeeping in the same transaction. Same file format as the agent's (docs/spool-format.md), so
 // reader.h and do-agent-spool work on it alike. Not thread-safe: one thread owns it.
+//
+// After an error that is not about what was given (kRefuse), the next call opens the file again;
+// one that turned out to be damaged is set aside first, and a new one takes its place, under the
+// same receiver id.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -19,6 +24,10 @@
 #include "spool/time.h"
 
 namespace doagent::spool {
+
+class LockFile;
+class ReserveFile;
+struct OwnedFile;
 
 struct InboxOptions {
   std::filesystem::path path;
@@ -74,9 +83,9 @@ class Inbox {
   Inbox(const Inbox&) = delete;
   Inbox& operator=(const Inbox&) = delete;
 
-  const ReceiverId& receiver_id() const;
+  const ReceiverId& receiver_id() const { return receiver_id_; }
   // Why the file is a new one although there was one before. Empty: it is not.
-  const std::string& replaced() const;
+  const std::string& replaced() const { return replaced_; }
 
   // Registers an origin and says what is stored of it. kRefuse: it belongs to another principal.
   Result<StoredClaim> Register(const Principal& principal, const Claim& claim);
@@ -93,8 +102,27 @@ class Inbox {
 
  private:
   class Impl;
-  explicit Inbox(std::unique_ptr<Impl> impl);
-  std::unique_ptr<Impl> impl_;
+  struct Registered {
+    Principal principal;
+    Claim claim;
+  };
+
+  explicit Inbox(const InboxOptions& options);
+  Result<void> OpenFile(OwnedFile owned);
+  // Opens the file again if the last call left it closed.
+  Result<void> MakeReady();
+  // Closes the file after an error that asks for it.
+  template <typename T>
+  Result<T> Noting(Result<T> result);
+
+  const InboxOptions options_;
+  std::unique_ptr<LockFile> lock_;
+  std::unique_ptr<ReserveFile> reserve_;
+  ReceiverId receiver_id_;  // zero: not known yet
+  std::string replaced_;
+  std::string damage_;  // what is wrong with the file that was closed; empty: it only failed
+  std::map<SpoolId, Registered> registered_;  // since the start: known to a new file, too
+  std::unique_ptr<Impl> impl_;                // none: closed
 };
 
 }  // namespace doagent::spool

@@ -19,7 +19,7 @@
 #include "spool/lock_file.h"
 #include "spool/maintenance.h"
 #include "spool/origin_table.h"
-#include "spool/owned_file.h"
+#include "spool/reserve_file.h"
 #include "spool/record_decoder.h"
 #include "spool/retention.h"
 #include "spool/run_reader.h"
@@ -54,18 +54,18 @@ struct Refused {
 
 class Inbox::Impl {
  public:
-  Impl(LockFile lock, std::unique_ptr<ReserveFile> reserve, OwnedFile owned, RunReader runs)
-      : lock_(std::move(lock)),
-        reserve_(std::move(reserve)),
-        replaced_(std::move(owned.replaced)),
-        writer_(std::move(owned.writer)),
+  Impl(std::unique_ptr<Writer> writer, ReserveFile& reserve, RunReader runs)
+      : writer_(std::move(writer)),
+        reserve_(reserve),
         runs_(std::move(runs)),
         decoder_(writer_->objects()) {}
 
-  // log: of this spool, with records that are in it alone; empty: there is none.
-  Result<void> Load(const InboxOptions& options, const std::filesystem::path& log);
+  // log: of this spool, with records that are in it alone; empty: there is none. receiver_id: what
+  // the file is to say where it says nothing; zero: a random one.
+  Result<void> Load(const InboxOptions& options, const std::filesystem::path& log,
+                    const ReceiverId& receiver_id);
   const ReceiverId& receiver_id() const { return receiver_id_; }
-  const std::string& replaced() const { return replaced_; }
+  Writer& writer() { return *writer_; }
   Result<StoredClaim> Register(const Principal& principal, const Claim& claim);
   Result<std::vector<BatchOutcome>> Store(const std::vector<IncomingBatch>& batches, WallTime now);
   Result<bool> Maintain(WallTime now, MonoTime mono);
@@ -118,10 +118,8 @@ class Inbox::Impl {
   // Removes one thing, if something has to go. True: there may be more.
   Result<bool> Retain(WallTime wall, MonoTime mono);
 
-  LockFile lock_;
-  std::unique_ptr<ReserveFile> reserve_;
-  const std::string replaced_;
   std::unique_ptr<Writer> writer_;
+  ReserveFile& reserve_;
   RunReader runs_;
   std::unique_ptr<Maintenance> maintenance_;
   std::unique_ptr<Retention> retention_;

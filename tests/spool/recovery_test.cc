@@ -13,6 +13,7 @@
 #include "spool/set_aside.h"
 #include "spool/spool.h"
 #include "tests/spool/damaged_spools.h"
+#include "tests/support/fault_vfs.h"
 #include "tests/support/snapshots.h"
 #include "tests/support/temp_dir.h"
 
@@ -20,6 +21,7 @@ namespace doagent::spool {
 namespace {
 
 namespace fs = std::filesystem;
+using test::FaultVfs;
 using test::MakeSnapshot;
 using test::ReadEverything;
 using test::RecordName;
@@ -328,49 +330,113 @@ TEST_F(RecoveryTest, ADamagedRecordIsSetAsideAndTheLedgerSaysSo) {
   ExpectNoRiddles();
 }
 
-TEST_F(RecoveryTest, AReceiversSpoolIsSalvagedToo) {
-  const auto inbox_path = dir_ / "inbox.db";
-  SpoolId origin;
-  {
-    const auto source = Open();
-    for (std::uint64_t tick = 1; tick <= 30; ++tick)
-      ASSERT_TRUE(source->Append(MakeSnapshot(tick)));
-    origin = source->spool_id();
-    auto inbox = Inbox::Open({inbox_path, "test", [] { return 7U; }});
-    ASSERT_TRUE(inbox);
-    ASSERT_TRUE((*inbox)->Register({"agent", false}, source->Claims()->front()));
-    const auto pending = *source->NextPending(origin, {}, 1 << 20);
+// A receiver with 31 records of one agent.
+class ReceiverRecoveryTest : public RecoveryTest {
+ protected:
+  ReceiverRecoveryTest() {
+    const auto source = *Spool::Open(TestSpoolOptions(dir_ / "agent.db", 3));
+    for (std::uint64_t tick = 1; tick <= 30; ++tick) {
+      EXPECT_TRUE(source->Append(MakeSnapshot(tick)));
+    }
+    claim_ = source->Claims()->front();
+    batch_.spool_id = claim_.spool_id;
+    batch_.records = (*source->NextPending(claim_.spool_id, {}, 1 << 20)).records;
     std::vector<ObjectId> keys;
-    for (const auto& record : pending.records) {
+    for (const auto& record : batch_.records) {
       if (record.kind == RecordKind::kRow) keys.push_back(record.key);
     }
-    const auto outcome = (*inbox)->Store({{origin, *source->Objects(keys), pending.records, {}}},
-                                         MakeSnapshot(31).wall);
-    ASSERT_TRUE(outcome);
-    ASSERT_EQ(outcome->front().stored.count(), 31U);
+    batch_.objects = *source->Objects(keys);
+    inbox_ = OpenInbox();
+    EXPECT_TRUE(inbox_->Register({"agent", false}, claim_));
+    const auto outcome = inbox_->Store({batch_}, MakeSnapshot(31).wall);
+    EXPECT_TRUE(outcome);
+    EXPECT_EQ(outcome->front().stored.count(), 31U);
   }
-  std::fstream(inbox_path, std::ios::in | std::ios::out | std::ios::binary)
-      << std::string(1024, '\x55');
-  auto inbox = Inbox::Open({inbox_path, "test", [] { return 8U; }});
-  ASSERT_TRUE(inbox) << inbox.error().Message();
-  EXPECT_THAT((*inbox)->replaced(), HasSubstr("damaged"));
-  for (int step = 0; step < 100; ++step) {
-    ASSERT_TRUE((*inbox)->Maintain(MakeSnapshot(40).wall, MakeSnapshot(40).mono));
+
+  std::unique_ptr<Inbox> OpenInbox() {
+    auto inbox = Inbox::Open({inbox_path_, "test", [this] { return ++seed_; }});
+    EXPECT_TRUE(inbox) << inbox.error().Message();
+    return inbox ? *std::move(inbox) : nullptr;
   }
-  const auto status = (*Reader::Open(inbox_path))->Status();
-  ASSERT_TRUE(status);
-  ASSERT_THAT(status->origins, SizeIs(1));
-  EXPECT_EQ(status->origins[0].spool_id, origin);
-  EXPECT_EQ(status->origins[0].last_sequence, 31U);
-  EXPECT_THAT(status->origins[0].missing, IsEmpty());
-  Claim claim;
-  claim.spool_id = origin;
-  claim.host = TestHost();
-  claim.head = 31;
-  claim.first_pending = 1;
-  const auto registered = (*inbox)->Register({"agent", false}, claim);
-  ASSERT_TRUE(registered);
-  EXPECT_EQ(registered->stored.count(), 31U);
+
+  void DamageInbox() const {
+    std::fstream(inbox_path_, std::ios::in | std::ios::out | std::ios::binary)
+        << std::string(1024, '\x55');
+  }
+
+  void ExpectEverythingThere() {
+    for (int step = 0; step < 100; ++step) {
+      ASSERT_TRUE(inbox_->Maintain(MakeSnapshot(40).wall, MakeSnapshot(40).mono));
+    }
+    const auto status = (*Reader::Open(inbox_path_))->Status();
+    ASSERT_TRUE(status);
+    ASSERT_THAT(status->origins, SizeIs(1));
+    EXPECT_EQ(status->origins[0].spool_id, claim_.spool_id);
+    EXPECT_EQ(status->origins[0].last_sequence, 31U);
+    EXPECT_THAT(status->origins[0].missing, IsEmpty());
+    Claim claim = claim_;
+    claim.first_pending = 1;
+    const auto registered = inbox_->Register({"agent", false}, claim);
+    ASSERT_TRUE(registered);
+    EXPECT_EQ(registered->stored.count(), 31U);
+  }
+
+  const fs::path inbox_path_ = dir_ / "inbox.db";
+  Claim claim_;
+  IncomingBatch batch_;
+  std::unique_ptr<Inbox> inbox_;
+};
+
+TEST_F(ReceiverRecoveryTest, ADamagedFileIsSalvaged) {
+  inbox_.reset();
+  DamageInbox();
+  inbox_ = OpenInbox();
+  ASSERT_TRUE(inbox_);
+  EXPECT_THAT(inbox_->replaced(), HasSubstr("damaged"));
+  ExpectEverythingThere();
+}
+
+TEST_F(ReceiverRecoveryTest, AFailedCommitIsMadeGoodByTheNextCall) {
+  FaultVfs vfs;
+  inbox_.reset();
+  inbox_ = OpenInbox();
+  const ReceiverId id = inbox_->receiver_id();
+  ASSERT_TRUE(inbox_->Register({"agent", false}, claim_));
+  Claim other = claim_;
+  other.spool_id = *SpoolId::FromHex(std::string(32, 'b'));
+  vfs.FailAt(FaultVfs::Call::kSync, 1, SQLITE_IOERR_FSYNC);
+  EXPECT_FALSE(inbox_->Register({"agent", false}, other));
+  IncomingBatch theirs = batch_;
+  theirs.spool_id = other.spool_id;
+  ASSERT_TRUE(inbox_->Register({"agent", false}, other));
+  const auto stored = inbox_->Store({theirs}, MakeSnapshot(31).wall);
+  ASSERT_TRUE(stored) << stored.error().Message();
+  EXPECT_EQ(stored->front().stored.count(), 31U);
+  EXPECT_EQ(inbox_->receiver_id(), id);
+  EXPECT_THAT(FilesSetAside(inbox_path_), IsEmpty());
+  inbox_.reset();
+}
+
+TEST_F(ReceiverRecoveryTest, WhatIsDamagedWhileItRunsIsReplacedUnderTheSameName) {
+  FaultVfs vfs;
+  inbox_.reset();
+  inbox_ = OpenInbox();
+  const ReceiverId id = inbox_->receiver_id();
+  ASSERT_TRUE(inbox_->Register({"agent", false}, claim_));
+  // As SQLite would find it.
+  vfs.FailAt(FaultVfs::Call::kWrite, 1, SQLITE_CORRUPT);
+  Claim other = claim_;
+  other.spool_id = *SpoolId::FromHex(std::string(32, 'b'));
+  EXPECT_FALSE(inbox_->Register({"agent", false}, other));
+  vfs.Heal();
+  // The sessions go on as if nothing had been.
+  const auto stored = inbox_->Store({batch_}, MakeSnapshot(31).wall);
+  ASSERT_TRUE(stored) << stored.error().Message();
+  EXPECT_EQ(stored->front().stored.count(), 31U);
+  EXPECT_EQ(inbox_->receiver_id(), id);
+  EXPECT_THAT(FilesSetAside(inbox_path_), SizeIs(1));
+  ExpectEverythingThere();
+  inbox_.reset();
 }
 
 }  // namespace
