@@ -25,13 +25,15 @@ Result<void> Salvage::PutIncarnations(OriginNumber origin) {
   DOAGENT_ASSIGN(const auto rows, LoadOrigins(writer_.database()));
   for (const OriginRow& row : rows) {
     if (row.number != origin) continue;
-    for (const auto& [key, first] : incarnations_) {
-      if (key.first != origin) continue;
-      const bool known = std::any_of(
-          row.incarnations.begin(), row.incarnations.end(), [&](const IncarnationStart& start) {
-            return start.incarnation == key.second && start.first_sequence <= first;
-          });
-      if (!known) DOAGENT_TRY(PutIncarnation(writer_.database(), origin, {key.second, first}));
+    for (const auto& entry : incarnations_) {
+      const IncarnationStart begun{entry.first.second, entry.second};
+      if (entry.first.first != origin) continue;
+      const bool known = std::any_of(row.incarnations.begin(), row.incarnations.end(),
+                                     [&begun](const IncarnationStart& start) {
+                                       return start.incarnation == begun.incarnation &&
+                                              start.first_sequence <= begun.first_sequence;
+                                     });
+      if (!known) DOAGENT_TRY(PutIncarnation(writer_.database(), origin, begun));
     }
   }
   return {};

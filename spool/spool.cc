@@ -7,6 +7,12 @@
 #include "spool/spool_impl.h"
 
 namespace doagent::spool {
+namespace {
+
+// Nobody may be listening.
+constexpr std::size_t kNoticesMax = 16;
+
+}  // namespace
 
 OriginState* Spool::Impl::Find(const SpoolId& spool_id) {
   for (auto& [number, state] : states_) {
@@ -32,6 +38,16 @@ SpoolId Spool::Impl::spool_id() const {
 Sequence Spool::Impl::head() const {
   const std::lock_guard lock(state_mutex_);
   return states_.at(current_).head;
+}
+
+std::vector<std::string> Spool::Impl::TakeNotices() {
+  const std::lock_guard lock(state_mutex_);
+  return std::exchange(notices_, {});
+}
+
+void Spool::Impl::Notice(std::string text) {
+  const std::lock_guard lock(state_mutex_);
+  if (notices_.size() < kNoticesMax) notices_.push_back(std::move(text));
 }
 
 std::size_t Spool::Impl::waiting() const {
@@ -103,6 +119,9 @@ void Spool::OnAppend(std::function<void()> callback) {
 }
 SpoolId Spool::spool_id() const {
   return impl_->spool_id();
+}
+std::vector<std::string> Spool::TakeNotices() {
+  return impl_->TakeNotices();
 }
 SpoolStats Spool::Stats() {
   return impl_->Stats();

@@ -179,6 +179,9 @@ class Spool {
   // Called from Append, on its thread, after each durable record. For waking the uploader.
   void OnAppend(std::function<void()> callback);
 
+  // What happened to the file since the last call, for people: one sentence each.
+  std::vector<std::string> TakeNotices();
+
   // Cheap enough for every snapshot. What cannot be read at the moment is left out.
   SpoolStats Stats();
 

@@ -136,6 +136,10 @@ Result<void> Spool::Impl::UseFile(OwnedFile owned) {
   if (!opening) return Fail(std::move(opening).error());
   begun_ = true;
   beginning_due_.clear();
+  if (!opening->identity_change.empty()) {
+    Notice(opening->identity_change + "; a new spool id begins: " +
+           opening->reason);
+  }
 
   incarnation_ = opening->incarnation;
   encoder_.emplace(incarnation_, options_.key_interval);

@@ -85,6 +85,7 @@ class Spool::Impl {
   const std::filesystem::path& path() const { return path_; }
   std::size_t waiting() const;
   SpoolStats Stats();
+  std::vector<std::string> TakeNotices();
 
  private:
   // The oldest record of any origin that is pending, if it can be read.
@@ -139,6 +140,9 @@ class Spool::Impl {
   // How many of them no receiver has.
   std::uint64_t Undelivered(OriginNumber origin, RangeSet sequences) const;
   Result<bool> MaintainSome(WallTime wall, MonoTime mono);
+  void Notice(std::string text);
+  // Says so when somebody keeps the log from being emptied, and when that is over.
+  void WatchLog();
   Event EventNow(EventKind kind, std::string reason) const;
 
   // spool_file.cc
@@ -186,6 +190,7 @@ class Spool::Impl {
   bool begun_ = false;         // there is a start event of this incarnation in the file
   std::string beginning_due_;  // why the next one has to be under a new spool id; empty: need not
   bool suspect_ = false;       // a write failed: what is on the disk is not known
+  bool log_pinned_ = false;
   std::string damage_;         // what is wrong with the file; empty: nothing known
   WallTime wall_;              // of what was appended last
   MonoTime mono_;
@@ -212,6 +217,7 @@ class Spool::Impl {
   OriginNumber current_ = 0;
   std::function<void()> on_append_;
   std::string damage_seen_;  // by a reader; for the next append
+  std::vector<std::string> notices_;
   std::size_t waiting_ = 0;
 };
 

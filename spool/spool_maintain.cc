@@ -1,6 +1,7 @@
 // What keeps the spool small: everything here holds the write lock.
 
 #include <algorithm>
+#include <filesystem>
 #include <utility>
 #include <vector>
 
@@ -12,6 +13,9 @@ namespace {
 
 // An event has to fit into a record.
 constexpr std::size_t kEventRangesMax = 4096;
+
+// A log is emptied when it has a little more than one MiB.
+constexpr std::uintmax_t kLogBytesPinned = 8 << 20;
 
 }  // namespace
 
@@ -119,16 +123,19 @@ std::vector<Event> Spool::Impl::SalvageEvents(const std::vector<SalvageLoss>& lo
 
 Result<void> Spool::Impl::FinishSalvage() {
   Sequence last = 0;
+  std::string told;
   DOAGENT_TRY(Commit(/*acknowledgements_due=*/true, [&]() -> Result<void> {
     DOAGENT_ASSIGN(const auto losses, salvager_->current().Finish());
     last = NextSequence() - 1;
     for (const Event& event : SalvageEvents(losses)) {
+      told = event.reason;
       DOAGENT_TRY(writer_->InsertRecord(CurrentNumber(), EncodeEvent(event, incarnation_, ++last),
                                         std::nullopt));
     }
     return {};
   }));
   AdvanceHead(last);
+  Notice(told);
   DOAGENT_ASSIGN(auto states, LoadStates(writer_->database()));
   const auto touched = salvager_->current().Origins();
   salvager_->Done();
@@ -141,6 +148,17 @@ Result<void> Spool::Impl::FinishSalvage() {
     maintenance_->Look(number);
   }
   return {};
+}
+
+void Spool::Impl::WatchLog() {
+  std::error_code none;
+  const auto bytes = std::filesystem::file_size(path_.string() + "-wal", none);
+  const bool pinned = !none && bytes > (log_pinned_ ? kLogBytesPinned / 2 : kLogBytesPinned);
+  if (pinned && !log_pinned_) {
+    Notice("the log of the spool has grown to " + std::to_string(bytes >> 20) +
+           " MiB: another process keeps reading from it and must end for the log to be emptied");
+  }
+  log_pinned_ = pinned;
 }
 
 Result<void> Spool::Impl::ScrubSome() {
@@ -159,6 +177,7 @@ Result<void> Spool::Impl::ScrubSome() {
                                  std::nullopt);
   }));
   AdvanceHead(sequence);
+  Notice(std::to_string(damaged->sequences.count()) + " records are set aside: " + event.reason);
   return {};
 }
 
@@ -208,6 +227,7 @@ Result<bool> Spool::Impl::MaintainSome(WallTime wall, MonoTime mono) {
   // Not while objects are taken over that nothing names yet.
   DOAGENT_TRY(maintenance_->Sweep(key_number_));
   DOAGENT_TRY(ScrubSome());
+  WatchLog();
   return false;
 }
 

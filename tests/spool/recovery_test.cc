@@ -12,6 +12,7 @@
 #include "spool/reader.h"
 #include "spool/set_aside.h"
 #include "spool/spool.h"
+#include "spool/sqlite.h"
 #include "tests/spool/damaged_spools.h"
 #include "tests/support/fault_vfs.h"
 #include "tests/support/snapshots.h"
@@ -232,6 +233,7 @@ TEST_F(RecoveryTest, AFileThatIsRemovedWhileTheAgentRunsIsReplacedAndItsRecordsA
   ASSERT_TRUE(stored) << stored.error().Message();
   EXPECT_NE(spool->spool_id(), Sample().spool_id());
   EXPECT_THAT(Reasons(EventKind::kIdentityChange), Contains(HasSubstr("removed or replaced")));
+  EXPECT_THAT(spool->TakeNotices(), Contains(HasSubstr("removed or replaced")));
   Settle(*spool);
   EXPECT_EQ(Survivors(), Sample().records().size());
   ExpectNoRiddles();
@@ -307,6 +309,26 @@ TEST_F(RecoveryTest, WhatIsWrittenOverWhileTheAgentRunsIsReplaced) {
         std::holds_alternative<Snapshot>(record.content) && record.time >= MakeSnapshot(501).wall;
   }
   EXPECT_EQ(newer, 19U);
+}
+
+TEST_F(RecoveryTest, WhoKeepsTheLogFromBeingEmptiedIsReported) {
+  Write(Sample().database(), "");
+  const auto spool = Open();
+  ASSERT_TRUE(spool);
+  {
+    auto reader = Database::Open(path(), Database::Mode::kReadOnly);
+    ASSERT_TRUE(reader);
+    auto statement = (*reader)->Prepare("SELECT count(*) FROM records");
+    auto pinned = Transaction::Begin(**reader, Transaction::Kind::kRead);
+    ASSERT_TRUE(statement->Step());
+    for (std::uint64_t tick = 501; fs::file_size(log()) < (9U << 20); ++tick) {
+      ASSERT_TRUE(spool->Append(MakeSnapshot(tick)));
+      ASSERT_LT(tick, 20'000U);
+    }
+    Settle(*spool);
+    EXPECT_THAT(spool->TakeNotices(), Contains(HasSubstr("another process keeps reading")));
+    statement->Reset();
+  }
 }
 
 TEST_F(RecoveryTest, ADamagedRecordIsSetAsideAndTheLedgerSaysSo) {

@@ -125,6 +125,7 @@ std::string TickUntilStopped(const AgentSettings& settings, MonoTime start,
     recorder.Tick(now, schedule.Take(now.mono));
     LogProblems(collector, log);
     Maintain(spool, schedule.next(), log);
+    for (const std::string& notice : spool.TakeNotices()) log.warn(notice);
   }
 }
 
@@ -152,6 +153,7 @@ Result<void> Run(const AgentSettings& settings, cli::StopSignals& signals, spdlo
   DOAGENT_ASSIGN(const auto collector, collector::Collector::Create(settings.collector));
   DOAGENT_ASSIGN(const auto spool, OpenSpool(settings, host, boot_id, ReadClocks()));
   log.info(StartLine(settings, host));
+  for (const std::string& notice : spool->TakeNotices()) log.warn(notice);
 
   std::unique_ptr<UploadThread> upload;
   if (!settings.delivery.endpoints.empty()) {
