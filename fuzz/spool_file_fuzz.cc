@@ -42,7 +42,8 @@ void ReadAll(const std::filesystem::path& path) {
   const auto reader = Reader::Open(path);
   if (!reader) return;
   (void)(*reader)->Status();
-  (void)(*reader)->Visit({}, [](const Record&) { return true; }, [](const Error&) {});
+  (void)(*reader)->Visit(
+      {}, [](const Record&) { return true; }, [](const Error&) {});
 }
 
 void Use(const std::filesystem::path& path) {

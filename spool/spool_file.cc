@@ -137,8 +137,7 @@ Result<void> Spool::Impl::UseFile(OwnedFile owned) {
   begun_ = true;
   beginning_due_.clear();
   if (!opening->identity_change.empty()) {
-    Notice(opening->identity_change + "; a new spool id begins: " +
-           opening->reason);
+    Notice(opening->identity_change + "; a new spool id begins: " + opening->reason);
   }
 
   incarnation_ = opening->incarnation;

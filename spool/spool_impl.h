@@ -191,8 +191,8 @@ class Spool::Impl {
   std::string beginning_due_;  // why the next one has to be under a new spool id; empty: need not
   bool suspect_ = false;       // a write failed: what is on the disk is not known
   bool log_pinned_ = false;
-  std::string damage_;         // what is wrong with the file; empty: nothing known
-  WallTime wall_;              // of what was appended last
+  std::string damage_;  // what is wrong with the file; empty: nothing known
+  WallTime wall_;       // of what was appended last
   MonoTime mono_;
   std::optional<RowEncoder> encoder_;
   std::optional<std::int64_t> key_number_;  // of the rows being written

@@ -189,11 +189,16 @@ std::size_t Multiply(const std::string& path, double bytes_min) {
     const std::string shift = " + (" + std::to_string(hosts) + " << 40)";
     const auto copied = (*database)->Execute(
         "BEGIN;"
-        "INSERT INTO origins SELECT " + number + ", randomblob(16), first_sequence, 'host-" + number +
+        "INSERT INTO origins SELECT " +
+        number + ", randomblob(16), first_sequence, 'host-" + number +
         "', machine_id, droplet_id, region, agent_version, principal FROM origins WHERE number = 1;"
-        "INSERT INTO blocks SELECT id" + shift + ", last, first_time_unix_ns, last_time_unix_ns, "
+        "INSERT INTO blocks SELECT id" +
+        shift +
+        ", last, first_time_unix_ns, last_time_unix_ns, "
         "encoding, checksum, holes, layouts, payload FROM blocks WHERE id < (2 << 40);"
-        "INSERT INTO records SELECT id" + shift + ", time_unix_ns, kind, encoding, key_object, "
+        "INSERT INTO records SELECT id" +
+        shift +
+        ", time_unix_ns, kind, encoding, key_object, "
         "checksum, payload FROM records WHERE id < (2 << 40);"
         "COMMIT;");
     DOAGENT_CHECK(copied.has_value());

@@ -10,6 +10,7 @@
 
 #include "spool/spool.h"
 #include "tests/spool/damaged_spools.h"
+#include "tests/support/effort.h"
 #include "tests/support/snapshots.h"
 #include "tests/support/temp_dir.h"
 
@@ -161,9 +162,10 @@ TEST(DamageTest, WhatIsIntactSurvivesAndNothingIsInvented) {
   ASSERT_GT(sample.records().size(), 190U);
   Counts counts;
   const std::uint64_t first = FromEnvironment("DOAGENT_DAMAGE_SEED", 1);
-  const std::uint64_t spools = std::getenv("DOAGENT_DAMAGE_SEED") != nullptr
-                                   ? 1
-                                   : FromEnvironment("DOAGENT_DAMAGED_SPOOLS", 500);
+  const std::uint64_t spools =
+      std::getenv("DOAGENT_DAMAGE_SEED") != nullptr
+          ? 1
+          : FromEnvironment("DOAGENT_DAMAGED_SPOOLS", 500 / test::kEveryNthCase);
   for (std::uint64_t seed = first; seed < first + spools; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     CheckOne(sample, seed, counts);

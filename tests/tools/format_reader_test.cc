@@ -339,7 +339,7 @@ TEST_F(FormatReaderTest, ReadsAReceiversSpool) {
   options.seal.snapshots = 10;
   const auto inbox = spool::Inbox::Open(options);
   ASSERT_TRUE(inbox) << inbox.error().Message();
-  for (const std::uint64_t seed : {10, 20}) {
+  for (const std::uint64_t seed : {std::uint64_t{10}, std::uint64_t{20}}) {
     Agent agent(Path(seed == 10 ? "one.db" : "other.db"), seed);
     ASSERT_NO_FATAL_FAILURE(agent.Live());
     const auto claims = agent.spool().Claims();

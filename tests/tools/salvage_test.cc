@@ -104,8 +104,8 @@ class ForgetTest : public ::testing::Test {
   ForgetTest() {
     inbox_ = *spool::Inbox::Open({path_, "test", [] { return 7U; }});
     for (const char* machine : {"one", "two"}) {
-      spool::SpoolOptions options =
-          TestSpoolOptions(dir_ / (std::string(machine) + ".db").c_str(), machine[0]);
+      spool::SpoolOptions options = TestSpoolOptions(dir_ / (std::string(machine) + ".db").c_str(),
+                                                     static_cast<std::uint64_t>(machine[0]));
       options.host = TestHost(machine);
       options.host.hostname = machine;
       const auto source = *spool::Spool::Open(options);
