@@ -1,28 +1,36 @@
 // The agent's spool against a plain model, through random appends, acknowledgements, parking,
-// sealing, epochs, clean restarts and crashes. A crash is a copy of the files as they are at that
-// moment: what kill -9 leaves. RC_PARAMS="seed=…", as printed by a failure, runs it again.
+// sealing, thinning, eviction, epochs, steps of the clock, clean restarts, crashes and power cuts.
+// A crash is a copy of the files as they are at that moment: what kill -9 leaves. A power cut
+// leaves what a disk may hold. RC_PARAMS="seed=…", as printed by a failure, runs it again.
 
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include <fstream>
 #include <map>
+#include <memory>
 #include <set>
 
 #include "spool/reader.h"
 #include "spool/request.h"
 #include "spool/spool.h"
+#include "tests/support/fault_vfs.h"
 #include "tests/support/snapshots.h"
 #include "tests/support/temp_dir.h"
 
 namespace doagent::spool {
 namespace {
 
+using test::FaultVfs;
 using test::MakeSnapshot;
 using test::SameSnapshot;
 
 // Now and then with another schema, which ends the block before it.
 Snapshot SnapshotAt(std::uint64_t tick) {
   Snapshot snapshot = MakeSnapshot(tick);
+  // The wall clock is years off at times, and steps back and forth.
+  if (tick % 31 > 25) snapshot.wall += std::chrono::hours(24 * 400);
+  if (tick % 23 > 20) snapshot.wall -= std::chrono::hours(5);
   if (tick % 11 > 7) {
     snapshot.sections.back() = test::MakeSection(test::MakeSchema("second", 4), tick);
   }
@@ -40,7 +48,10 @@ struct Model {
 
 class System {
  public:
-  System() { Open(); }
+  System() {
+    vfs_.StartJournal(dir_.path());
+    Open();
+  }
 
   void Append() {
     ++tick_;
@@ -79,8 +90,35 @@ class System {
   }
 
   void Maintain() {
-    const auto more = spool_->Maintain(MakeSnapshot(tick_).wall, MakeSnapshot(tick_).mono);
+    const auto more =
+        spool_->Maintain(MakeSnapshot(tick_).wall, MakeSnapshot(tick_).mono + mono_shift_);
     RC_ASSERT(more.has_value());
+  }
+
+  // The disk is short for a while: what goes is explained, and gone for the model, too.
+  void Squeeze() {
+    *disk_is_short_ = true;
+    mono_shift_ += std::chrono::minutes(1);
+    const Sequence head = spool_->head();
+    for (int step = *rc::gen::inRange(1, 8); step > 0; --step) Maintain();
+    *disk_is_short_ = false;
+    CarryOutRequests();
+    for (Sequence event = head + 1; event <= spool_->head(); ++event) NoteEvent(event);
+    std::set<Name> there;
+    const auto reader = Reader::Open(path());
+    RC_ASSERT(reader.has_value());
+    const auto visited = (*reader)->Visit(
+        {},
+        [&there](const Record& record) {
+          there.insert({record.spool_id, record.sequence});
+          return true;
+        },
+        [](const Error& error) { RC_FAIL(error.Message()); });
+    RC_ASSERT(visited.has_value());
+    const auto gone = [&there](const Name& name) { return there.count(name) == 0; };
+    std::erase_if(model_.records, [&gone](const auto& entry) { return gone(entry.first); });
+    std::erase_if(model_.acknowledged, gone);
+    std::erase_if(model_.parked, gone);
   }
 
   void RequestRetry() {
@@ -124,8 +162,38 @@ class System {
     }
     spool_.reset();
     path_ = next;
+    vfs_.StartJournal(dir_.path());
     Open();
-    // Acknowledgements that were not written yet are gone, and only those.
+    ForgetUnwrittenAcknowledgements();
+  }
+
+  // The disk then holds one of the things that it may hold.
+  void PowerCut() {
+    std::vector<FaultVfs::Files> states;
+    vfs_.VisitStates(vfs_.journal_size(), 4, ++crashes_,
+                     [&states](const FaultVfs::Files& files) { states.push_back(files); });
+    const auto& state = states.at(*rc::gen::inRange<std::size_t>(0, states.size()));
+    const std::string name = path_.filename().string();
+    spool_.reset();
+    path_ = dir_.path() / ("cut-" + std::to_string(crashes_) + ".db");
+    for (const char* suffix : {"", "-wal"}) {
+      const auto content = state.find(name + suffix);
+      if (content == state.end()) continue;
+      std::ofstream(path_.string() + suffix, std::ios::binary) << content->second;
+    }
+    vfs_.StartJournal(dir_.path());
+    Open();
+    ForgetUnwrittenAcknowledgements();
+  }
+
+  void Check() {
+    CheckPending();
+    CheckRecords();
+  }
+
+ private:
+  // What was not written yet is gone, and only that.
+  void ForgetUnwrittenAcknowledgements() {
     for (auto name = model_.acknowledged.begin(); name != model_.acknowledged.end();) {
       if (spool_->Acknowledged(name->first, receiver_).Contains(name->second)) {
         ++name;
@@ -135,12 +203,6 @@ class System {
     }
   }
 
-  void Check() {
-    CheckPending();
-    CheckRecords();
-  }
-
- private:
   const std::filesystem::path& path() const { return path_; }
 
   static Event EventOf(EventKind kind) {
@@ -152,6 +214,11 @@ class System {
     SpoolOptions options = test::TestSpoolOptions(path_, ++opens_);
     options.key_interval = 4;
     options.seal.snapshots = 5;
+    options.retention.expires = false;
+    options.retention.disk_free_bytes_min = 1 << 20;
+    options.retention.disk_free_bytes = [is_short = disk_is_short_] {
+      return std::optional<std::uint64_t>(*is_short ? 0 : std::uint64_t{1} << 40);
+    };
     auto spool = Spool::Open(options);
     RC_ASSERT(spool.has_value());
     spool_ = *std::move(spool);
@@ -259,7 +326,10 @@ class System {
     for (const auto& origin : status->origins) RC_ASSERT(origin.missing.empty());
   }
 
-  const test::TempDir dir_;
+  const test::TempDir dir_{test::TempDir::Where::kMemory};
+  FaultVfs vfs_;  // before the spool, which is opened through it
+  const std::shared_ptr<bool> disk_is_short_ = std::make_shared<bool>(false);
+  Nanoseconds mono_shift_{0};
   std::filesystem::path path_ = dir_ / "spool.db";
   const ReceiverId receiver_ = *ReceiverId::FromBytes("receiver-receive");
   std::unique_ptr<Spool> spool_;
@@ -275,8 +345,17 @@ RC_GTEST_PROP(SpoolModelTest, BehavesAsThePlainModel, ()) {
   System system;
   const int steps = *rc::gen::inRange(1, 80);
   for (int step = 0; step < steps; ++step) {
-    switch (*rc::gen::weightedElement<int>(
-        {{12, 0}, {1, 1}, {4, 2}, {2, 3}, {1, 4}, {1, 5}, {1, 6}, {2, 7}, {6, 8}})) {
+    switch (*rc::gen::weightedElement<int>({{12, 0},
+                                            {1, 1},
+                                            {4, 2},
+                                            {2, 3},
+                                            {1, 4},
+                                            {1, 5},
+                                            {1, 6},
+                                            {2, 7},
+                                            {6, 8},
+                                            {1, 9},
+                                            {2, 10}})) {
       case 0: system.Append(); break;
       case 1: system.AppendGap(); break;
       case 2: system.Acknowledge(); break;
@@ -286,6 +365,8 @@ RC_GTEST_PROP(SpoolModelTest, BehavesAsThePlainModel, ()) {
       case 6: system.Restart(); break;
       case 7: system.Crash(); break;
       case 8: system.Maintain(); break;
+      case 9: system.PowerCut(); break;
+      case 10: system.Squeeze(); break;
     }
   }
   system.Check();
