@@ -98,7 +98,17 @@ Result<void> BlockWriter::Remove(OriginNumber origin, Sequence first) {
 Result<BlockReader> BlockReader::Prepare(Database& database) {
   DOAGENT_ASSIGN(Statement select, PrepareFind(database, "payload"));
   DOAGENT_ASSIGN(Statement select_head, PrepareFind(database, "x''"));
-  return BlockReader(std::move(select), std::move(select_head));
+  DOAGENT_ASSIGN(Statement next, database.Prepare("SELECT id FROM blocks WHERE id > ? AND id <= ? "
+                                                  "ORDER BY id LIMIT 1"));
+  return BlockReader(std::move(select), std::move(select_head), std::move(next));
+}
+
+Result<std::optional<Sequence>> BlockReader::FindNext(OriginNumber origin, Sequence first,
+                                                      Sequence last) {
+  const StatementScope scope(next_);
+  DOAGENT_ASSIGN(const bool there, next_.Bind(PackId(origin, first), PackId(origin, last)).Step());
+  if (!there) return std::nullopt;
+  return SequenceOf(next_.Integer(0));
 }
 
 Result<std::optional<StoredBlock>> BlockReader::Find(OriginNumber origin, Sequence first,

@@ -45,15 +45,18 @@ class BlockReader {
   // The lowest block whose range has something of first..last. Nothing: there is none. A block
   // with an impossible range comes as one of its first sequence alone: its checksum is wrong then.
   Result<std::optional<StoredBlock>> Find(OriginNumber origin, Sequence first, Sequence last);
-  // The same without its payload.
+  // The first sequence of the next block that begins behind `first`, up to `last`.
+  Result<std::optional<Sequence>> FindNext(OriginNumber origin, Sequence first, Sequence last);
+  // The same as Find without its payload.
   Result<std::optional<StoredBlock>> FindHead(OriginNumber origin, Sequence first, Sequence last);
 
  private:
-  BlockReader(Statement select, Statement select_head)
-      : select_(std::move(select)), select_head_(std::move(select_head)) {}
+  BlockReader(Statement select, Statement select_head, Statement next)
+      : select_(std::move(select)), select_head_(std::move(select_head)), next_(std::move(next)) {}
 
   Statement select_;
   Statement select_head_;
+  Statement next_;
 };
 
 }  // namespace doagent::spool

@@ -28,6 +28,12 @@ Result<std::optional<Descriptor>> Descriptor::OpenForReading(const std::filesyst
   return Fail(ErrorCode::kRetry, path.string(), std::strerror(errno));
 }
 
+bool Descriptor::IsGoneFrom(const std::filesystem::path& path) const {
+  struct stat named {};
+  if (stat(path.c_str(), &named) != 0) return errno == ENOENT || errno == ENOTDIR;
+  return !IsAt(path);
+}
+
 bool Descriptor::IsAt(const std::filesystem::path& path) const {
   struct stat named {};
   struct stat open {};

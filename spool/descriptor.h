@@ -22,6 +22,8 @@ class Descriptor {
   bool valid() const { return number_ >= 0; }
   // Whether the path leads to this very file.
   bool IsAt(const std::filesystem::path& path) const;
+  // Whether the path leads nowhere, or to another file. What cannot be found out counts as no.
+  bool IsGoneFrom(const std::filesystem::path& path) const;
 
  private:
   int number_;

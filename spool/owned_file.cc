@@ -60,19 +60,22 @@ Result<OwnedFile> ReplaceOwned(const std::filesystem::path& path, Role role, Wal
   DOAGENT_ASSIGN(const auto aside, SetAside(path, now));
   OwnedFile owned;
   owned.replaced = "the spool was damaged (" + why + ") and is kept as " + aside.string();
-  DOAGENT_ASSIGN(owned.writer, OpenChecked(path, role));
+  ReserveFile reserve(path, 0);
+  DOAGENT_ASSIGN(owned.writer, OpenWithReserve(path, role, reserve));
   return owned;
 }
 
 Result<OwnedFile> OpenOwned(const std::filesystem::path& path, Role role, WallTime now,
                             ReserveFile& reserve) {
-  DOAGENT_TRY(FinishSetAside(path, now));
   DOAGENT_ASSIGN(const Recognised recognised, Recognise(path));
+  // Not somebody else's log, nor a copy of a log of theirs.
+  const bool ours = recognised != Recognised::kWreck && WasSpool(path);
+  if (recognised == Recognised::kNothing && ours) DOAGENT_TRY(FinishSetAside(path, now));
   if (recognised == Recognised::kWreck) {
     return ReplaceOwned(path, role, now, "it is no database any more");
   }
   OwnedFile owned;
-  if (recognised == Recognised::kDatabase) {
+  if (recognised == Recognised::kDatabase && ours) {
     DOAGENT_ASSIGN(owned.log_aside, KeepLostCommits(path, now, reserve));
   }
   auto writer = OpenWithReserve(path, role, reserve);

@@ -90,11 +90,26 @@ Result<PageFile> PageFile::Open(Descriptor database, Descriptor log) {
   file.pages_ = (bytes + kPageBytes - 1) / kPageBytes;
   DOAGENT_ASSIGN(const std::size_t log_bytes, SizeOf(file.log_));
   if (log_bytes > kLogHeaderBytes) file.frames_ = (log_bytes - kLogHeaderBytes) / kFrameBytes;
-  Page page;
-  for (std::size_t frame = 0; frame < file.frames_; ++frame) {
-    if (const auto number = file.ReadFrame(frame, page)) file.last_frame_[*number] = frame;
-  }
+  file.IndexLog();
   return file;
+}
+
+void PageFile::IndexLog() {
+  if (frames_ == 0) return;
+  // The log is used again and again from its beginning: what stands behind the frames of this run
+  // is older than they are, and than the database. Without its header, the first frame says which
+  // run this is.
+  std::array<std::uint8_t, kLogHeaderBytes> header;
+  ReadAt(log_, 0, header.data(), header.size());
+  const bool known = (ReadBigEndian(header.data(), 4) & ~1U) == kLogMagic;
+  std::uint64_t run = known ? ReadPair(header.data() + 16) : 0;
+  std::array<std::uint8_t, kFrameHeaderBytes> bytes;
+  for (std::size_t frame = 0; frame < frames_; ++frame) {
+    ReadAt(log_, kLogHeaderBytes + frame * kFrameBytes, bytes.data(), bytes.size());
+    const FrameHeader one = ParseFrameHeader(bytes.data());
+    if (run == 0) run = one.salts;
+    if (one.page != 0 && one.salts == run) last_frame_[one.page] = frame;
+  }
 }
 
 bool PageFile::ReadPage(PageNumber number, Page& page) const {

@@ -48,7 +48,8 @@ class PageFile {
   // A page as the log has it, in the order in which they were written; its number. Nothing: the
   // slot holds no frame.
   std::optional<PageNumber> ReadFrame(std::size_t frame, Page& page) const;
-  // The newest version of a page: the log's last one, else the file's. False: not there.
+  // The newest version of a page: the last one of the log's present run, else the file's. False:
+  // not there.
   bool ReadNewest(PageNumber number, Page& page) const;
   bool InLog(PageNumber number) const { return last_frame_.count(number) != 0; }
 
@@ -57,6 +58,8 @@ class PageFile {
   LogSummary SummariseLog() const;
 
  private:
+  void IndexLog();
+
   PageFile(Descriptor database, Descriptor log)
       : database_(std::move(database)), log_(std::move(log)) {}
 

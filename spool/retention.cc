@@ -119,7 +119,8 @@ Result<bool> Retention::GiveUpWreck() {
   for (const auto& aside : FilesSetAside(writer_.database().path())) {
     DOAGENT_ASSIGN(const bool taken_over,
                    WasSalvaged(writer_.database(), aside.filename().string()));
-    if (!taken_over) continue;
+    // The log of a spool that went on has been taken over, or never will be.
+    if (!taken_over && !IsLogAside(aside)) continue;
     RemoveSetAside(aside);
     return true;
   }

@@ -156,7 +156,10 @@ Result<void> Salvage::TakeBlock(const RawRow& row) {
     absent += stored ? 0U : 1U;
   }
   if (absent == 0) return {};
-  DOAGENT_TRY(sealer_.Merge(*origin, *block, *decoded));
+  // A block that is damaged where it goes is no reason to give up.
+  if (auto merged = sealer_.Merge(*origin, *block, *decoded); !merged) {
+    return UnlessOfRecord(std::move(merged).error());
+  }
   NoteIncarnation(*origin, decoded->incarnation(), block->range.first);
   records_ += absent;
   return {};

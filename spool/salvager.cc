@@ -1,5 +1,6 @@
 #include "spool/salvager.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "spool/set_aside.h"
@@ -20,6 +21,21 @@ Result<std::unique_ptr<Salvager>> Salvager::Prepare(Writer& writer, Sealer& seal
 
 void Salvager::AddVanished(std::shared_ptr<const Wreck> wreck) {
   sources_.insert(sources_.begin(), {"the file that was removed", {}, std::move(wreck)});
+}
+
+bool Salvager::Concerns(std::string_view spool_id) const {
+  const auto names = [spool_id](const Wreck& wreck) {
+    const WreckTables tables = wreck.ReadTables();
+    return std::any_of(
+        tables.origins.begin(), tables.origins.end(),
+        [spool_id](const OriginRow& origin) { return origin.spool_id.bytes() == spool_id; });
+  };
+  return std::any_of(sources_.begin(), sources_.end(), [&names](const Source& source) {
+    if (IsLogAside(source.path)) return false;  // of this very spool, and taken over at once
+    if (source.wreck) return names(*source.wreck);
+    const auto wreck = Wreck::Open(source.path);
+    return wreck && names(*wreck);
+  });
 }
 
 Result<Salvager::Progress> Salvager::Step() {

@@ -4,6 +4,8 @@
 
 #include <filesystem>
 #include <memory>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "spool/model.h"
@@ -23,6 +25,9 @@ class Salvager {
 
   // A file without a name; comes first.
   void AddVanished(std::shared_ptr<const Wreck> wreck);
+
+  // Whether something that is still to be taken over has records of this spool id.
+  bool Concerns(std::string_view spool_id) const;
 
   enum class Progress {
     kNothing,  // there is nothing to be taken over

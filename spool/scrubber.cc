@@ -24,8 +24,22 @@ Result<std::unique_ptr<Scrubber>> Scrubber::Prepare(Writer& writer) {
   return std::unique_ptr<Scrubber>(new Scrubber(writer, std::move(runs)));
 }
 
+Result<RangeSet> Scrubber::LostWith(OriginNumber origin, const StoredBlock& block) {
+  RangeSet lost = SequencesOf(block);
+  lost.Add({block.range.first, block.range.first});
+  // Its end may be what is damaged: the next block has its own.
+  DOAGENT_ASSIGN(const auto next,
+                 runs_.blocks().FindNext(origin, block.range.first, block.range.last));
+  if (next && *next <= lost.last()) lost.Remove({*next, lost.last()});
+  DOAGENT_ASSIGN(const auto rows, runs_.records().Sequences(origin, block.range.first,
+                                                            block.range.last, kBlockSpanMax));
+  for (const Sequence row : rows) lost.Remove({row, row});
+  if (lost.empty()) lost.Add({block.range.first, block.range.first});
+  return lost;
+}
+
 Result<std::optional<DamagedRecords>> Scrubber::Check(OriginNumber origin, const StoredRun& run) {
-  DamagedRecords damaged{origin, {}, run.block.has_value(), ""};
+  DamagedRecords damaged{origin, {}, std::nullopt, ""};
   const auto note = [&damaged](const Error& error, const RangeSet& sequences) -> Result<void> {
     if (error.code != ErrorCode::kPark) return Fail(error);
     if (damaged.what.empty()) damaged.what = error.Message();
@@ -34,7 +48,11 @@ Result<std::optional<DamagedRecords>> Scrubber::Check(OriginNumber origin, const
   };
   if (run.block) {
     const auto decoded = decoder_.Block(*run.block);
-    if (!decoded) DOAGENT_TRY(note(decoded.error(), SequencesOf(*run.block)));
+    if (!decoded) {
+      DOAGENT_ASSIGN(const RangeSet lost, LostWith(origin, *run.block));
+      DOAGENT_TRY(note(decoded.error(), lost));
+      damaged.block = run.block->range.first;
+    }
   }
   for (const StoredRecord& record : run.records) {
     Result<void> intact;
@@ -80,8 +98,8 @@ Result<void> Scrubber::SetAside(const DamagedRecords& damaged, WallTime now) {
     return Fail(ErrorCode::kSalvage, writer_.database().path(), "what is read cannot be removed");
   };
   if (damaged.block) {
-    DOAGENT_TRY(move_one(damaged.sequences.first()));
-    return removed(writer_.blocks().Remove(damaged.origin, damaged.sequences.first()));
+    DOAGENT_TRY(move_one(*damaged.block));
+    return removed(writer_.blocks().Remove(damaged.origin, *damaged.block));
   }
   for (const auto& [first, last] : damaged.sequences.ToVector()) {
     for (Sequence sequence = first; sequence <= last; ++sequence) {

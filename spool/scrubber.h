@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,9 +21,9 @@ namespace doagent::spool {
 // What cannot be read of one origin, found in one step: single records, or one block.
 struct DamagedRecords {
   OriginNumber origin = 0;
-  RangeSet sequences;
-  bool block = false;
-  std::string what;  // is wrong with the first of them
+  RangeSet sequences;             // of a block, those that nothing else has
+  std::optional<Sequence> block;  // the number under which it stands
+  std::string what;               // is wrong with the first of them
 };
 
 class Scrubber {
@@ -42,6 +43,8 @@ class Scrubber {
       : writer_(writer), runs_(std::move(runs)), decoder_(writer.objects()) {}
 
   Result<std::optional<DamagedRecords>> Check(OriginNumber origin, const StoredRun& run);
+  // What a damaged block seems to have had, without what stands elsewhere.
+  Result<RangeSet> LostWith(OriginNumber origin, const StoredBlock& block);
 
   Writer& writer_;
   RunReader runs_;

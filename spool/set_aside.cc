@@ -78,6 +78,11 @@ Result<void> RenameSet(const fs::path& spool, const fs::path& aside) {
 }  // namespace
 
 Result<fs::path> SetAside(const fs::path& spool, WallTime now) {
+  std::error_code none;
+  const fs::path log = With(spool, "-wal");
+  const bool log_is_empty = !Exists(log) || fs::file_size(log, none) == 0;
+  // A file without a byte was made a moment ago.
+  if (fs::file_size(spool, none) == 0 && !none && log_is_empty) return spool;
   const fs::path aside = FreeName(spool, kInfix, now);
   DOAGENT_TRY(RenameSet(spool, aside));
   return aside;

@@ -125,7 +125,7 @@ Result<void> Spool::Impl::Commit(bool acknowledgements_due,
   seen_data_version_ = data_version;
   if (acknowledgements_due) appends_since_acknowledgements_ = 0;
   if (requests.parked_put_back) PutParkedBack();
-  if (requests.forget_wanted) DOAGENT_TRY(BeginToForget());
+  if (requests.forget_wanted) forget_wanted_ = true;
   return {};
 }
 
@@ -177,13 +177,12 @@ Result<Sequence> Spool::Impl::Store(const Record& record) {
   Error error;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     auto ready = MakeReady();
-    // Whatever it is, it is not the record that is refused.
-    if (!ready && ready.error().code == ErrorCode::kRefuse) ready.error().code = ErrorCode::kRetry;
-    if (ready && tried_ && tried_->first == spool_id() && tried_->second <= head()) {
+    const bool was_ready = ready.has_value();
+    if (was_ready && tried_ && tried_->first == spool_id() && tried_->second <= head()) {
       return std::exchange(tried_, std::nullopt)->second;
     }
     const Sequence sequence = NextSequence();
-    const Result<void> stored = ready ? StoreOne(record, sequence) : std::move(ready);
+    const Result<void> stored = was_ready ? StoreOne(record, sequence) : std::move(ready);
     if (stored) {
       tried_.reset();
       return sequence;
@@ -191,7 +190,7 @@ Result<Sequence> Spool::Impl::Store(const Record& record) {
     error = stored.error();
     if (error.code == ErrorCode::kRefuse) return Fail(std::move(error));
     // Without space nothing was written; any other failed commit may be on the disk.
-    if (error.code != ErrorCode::kEvict) tried_ = {spool_id(), sequence};
+    if (was_ready && error.code != ErrorCode::kEvict) tried_ = {spool_id(), sequence};
     error = Noted(std::move(error));
     const bool space_given_up = error.code == ErrorCode::kEvict && GiveUpSpace();
     if (!space_given_up && damage_.empty()) break;
@@ -221,7 +220,10 @@ Result<void> Spool::Impl::Flush() {
   while (!queue_.empty() || queue_.dropped() > 0) {
     if (queue_.dropped() > 0) {
       tried_.reset();
-      if (auto stored = StoreDropped(); !stored) return Fail(Noted(std::move(stored).error()));
+      if (auto stored = StoreDropped(); !stored) {
+        if (stored.error().code == ErrorCode::kEvict) GiveUpSpace();
+        return Fail(Noted(std::move(stored).error()));
+      }
       continue;
     }
     const auto stored =

@@ -10,6 +10,20 @@
 
 namespace doagent::spool {
 
+template <typename Work>
+auto Spool::Impl::Reading(const Work& work) -> decltype(work()) {
+  if (!runs_ || !objects_) {
+    return Fail(ErrorCode::kRetry, path_.string(), "is not open at the moment");
+  }
+  auto result = work();
+  if (!result && result.error().code == ErrorCode::kSalvage) {
+    // The next append replaces the file.
+    const std::lock_guard lock(state_mutex_);
+    damage_seen_ = result.error().what;
+  }
+  return result;
+}
+
 Result<std::vector<Claim>> Spool::Impl::Claims() {
   const std::lock_guard lock(state_mutex_);
   std::vector<Claim> claims;
@@ -52,8 +66,10 @@ Result<PendingRecords> Spool::Impl::NextPending(const SpoolId& spool_id, const R
       range = busy.NextAbsent(state->row.first_sequence, state->head);
     }
     if (!range) return PendingRecords{spool_id, {}, {}};
-    DOAGENT_ASSIGN(auto run, runs_->Next(number, range->first, range->last,
-                                         {bytes_max, ReadLimits().records_max}));
+    DOAGENT_ASSIGN(auto run, Reading([&] {
+                     return runs_->Next(number, range->first, range->last,
+                                        {bytes_max, ReadLimits().records_max});
+                   }));
     if (run) return PendingRecords{spool_id, std::move(run->records), std::move(run->block)};
     // Nothing is stored there, so nothing is pending either.
     const std::lock_guard lock(state_mutex_);
@@ -72,7 +88,9 @@ Result<PendingRecords> Spool::Impl::Read(const SpoolId& spool_id, SequenceRange 
     }
     number = state->row.number;
   }
-  DOAGENT_ASSIGN(auto run, runs_->Next(number, range.first, range.last, ReadLimits()));
+  DOAGENT_ASSIGN(auto run, Reading([&] {
+                   return runs_->Next(number, range.first, range.last, ReadLimits());
+                 }));
   if (!run) return PendingRecords{spool_id, {}, {}};
   return PendingRecords{spool_id, std::move(run->records), std::move(run->block)};
 }
@@ -84,7 +102,7 @@ Result<std::vector<StoredObject>> Spool::Impl::Objects(const std::vector<ObjectI
   // Depth first: what an object names is put before it. Three levels, so recursion is bounded.
   const std::function<Result<void>(const ObjectId&)> add = [&](const ObjectId& id) -> Result<void> {
     if (!done.insert(id).second) return {};
-    DOAGENT_ASSIGN(StoredObject object, objects_->Get(id));
+    DOAGENT_ASSIGN(StoredObject object, Reading([&] { return objects_->Get(id); }));
     DOAGENT_ASSIGN(const std::string content, OpenObject(object));
     DOAGENT_ASSIGN(const auto dependencies, Dependencies(object.kind, content));
     for (const auto& dependency : dependencies) DOAGENT_TRY(add(dependency));

@@ -6,6 +6,7 @@
 #include "spool/layout.h"
 #include "spool/range_table.h"
 #include "spool/request.h"
+#include "spool/set_aside.h"
 #include "spool/spool_impl.h"
 
 namespace doagent::spool {
@@ -117,7 +118,7 @@ Result<void> Spool::Impl::OpenForReadingToo() {
 }
 
 Result<void> Spool::Impl::OpenFile(OwnedFile owned) {
-  if (!owned.replaced.empty()) {
+  if (!owned.replaced.empty() && beginning_due_.empty()) {
     beginning_due_ += (beginning_due_.empty() ? "" : "; ") + owned.replaced;
   }
   auto opened = UseFile(std::move(owned));
@@ -129,6 +130,10 @@ Result<void> Spool::Impl::UseFile(OwnedFile owned) {
   writer_ = std::move(owned.writer);
   DOAGENT_TRY(PrepareUpkeep());
   if (!owned.log_aside.empty()) DOAGENT_TRY(salvager_->TakeOverLog(owned.log_aside));
+  DOAGENT_ASSIGN(const auto own_id, LoadMeta(writer_->database(), "spool_id"));
+  if (own_id && beginning_due_.empty() && salvager_->Concerns(*own_id)) {
+    beginning_due_ = "records of the spool id that was written here are still to be taken over";
+  }
   auto opening = WriteBeginning();
   if (!opening && opening.error().code == ErrorCode::kEvict && reserve_.GiveUp()) {
     opening = WriteBeginning();
@@ -136,6 +141,7 @@ Result<void> Spool::Impl::UseFile(OwnedFile owned) {
   if (!opening) return Fail(std::move(opening).error());
   begun_ = true;
   beginning_due_.clear();
+  tried_.reset();
   if (!opening->identity_change.empty()) {
     Notice(opening->identity_change + "; a new spool id begins: " + opening->reason);
   }
@@ -194,13 +200,23 @@ Result<void> Spool::Impl::ReopenFile() {
   DOAGENT_TRY(SetLogSize(writer_->database()));
   writer_->database().LeaveLogAtClose(false);
   DOAGENT_TRY(PrepareUpkeep());
-  DOAGENT_ASSIGN(const auto stored, LoadStates(writer_->database()));
+  DOAGENT_ASSIGN(auto stored, LoadStates(writer_->database()));
+  DOAGENT_ASSIGN(const auto own_id, LoadMeta(writer_->database(), "spool_id"));
   {
     const std::lock_guard lock(state_mutex_);
-    for (auto& [number, state] : states_) {
+    // A failed commit may be there all the same: an epoch that began, origins that were salvaged.
+    for (auto& [number, state] : stored) {
       maintenance_->Look(number);
-      const auto found = stored.find(number);
-      if (found != stored.end()) state.head = std::max(state.head, found->second.head);
+      const auto known = states_.find(number);
+      if (known == states_.end()) {
+        states_.emplace(number, std::move(state));
+        continue;
+      }
+      known->second.head = state.head;
+      known->second.row = std::move(state.row);
+    }
+    for (const auto& [number, state] : states_) {
+      if (own_id && state.row.spool_id.bytes() == *own_id) current_ = number;
     }
   }
   // Which key the rows hang on is not known: they get a new one.
@@ -216,8 +232,15 @@ Result<void> Spool::Impl::ReopenFile() {
 Result<void> Spool::Impl::ReplaceFile(const std::string& why) {
   CloseFile(/*leave_log=*/true);
   begun_ = false;
-  DOAGENT_ASSIGN(OwnedFile owned, ReplaceOwned(path_, Role::kAgent, wall_, why));
-  return OpenFile(std::move(owned));
+  DOAGENT_ASSIGN(const auto aside, SetAside(path_, wall_));
+  // From here on there is nothing at the path, whatever becomes of the new file.
+  damage_.clear();
+  {
+    const std::lock_guard lock(state_mutex_);
+    damage_seen_.clear();
+  }
+  beginning_due_ = "the spool was damaged (" + why + ") and is kept as " + aside.string();
+  return OpenOrMakeNew();
 }
 
 Result<void> Spool::Impl::ReplaceVanished() {
@@ -244,17 +267,29 @@ Error Spool::Impl::Noted(Error error) {
 }
 
 Result<void> Spool::Impl::MakeReady() {
+  auto ready = MakeFileReady();
+  // Whatever is refused, it is not the record that is about to be stored.
+  if (!ready && ready.error().code == ErrorCode::kRefuse) ready.error().code = ErrorCode::kRetry;
+  return ready;
+}
+
+Result<void> Spool::Impl::MakeFileReady() {
   if (!lock_.IsNamed()) {
     DOAGENT_ASSIGN(lock_, LockFile::Acquire(path_, options_.program));
+    // Another may have written meanwhile: what follows is a new incarnation's.
+    if (held_database_.IsAt(path_)) {
+      CloseFile(/*leave_log=*/true);
+      return OpenOrMakeNew();
+    }
   }
   if (damage_.empty()) {
     const std::lock_guard lock(state_mutex_);
     damage_ = damage_seen_;
   }
-  if (writer_ && !held_database_.IsAt(path_)) return ReplaceVanished();
+  if (writer_ && held_database_.IsGoneFrom(path_)) return ReplaceVanished();
   if (!damage_.empty()) return ReplaceFile(std::string(damage_));
   if (!begun_) return OpenOrMakeNew();
-  if (writer_ && !suspect_ && !held_log_.IsAt(LogOf(path_))) {
+  if (writer_ && !suspect_ && held_log_.IsGoneFrom(LogOf(path_))) {
     // Without its log the database alone would lack the newest records: now it has them.
     DOAGENT_TRY(writer_->database().EmptyLog());
     suspect_ = true;

@@ -120,6 +120,10 @@ class Spool::Impl {
   Result<void> InsertEpoch(const OriginRow& old_row, const StoredRecord& event, Sequence from,
                            OriginRow& new_row);
   void AdvanceHead(Sequence head);
+  // Reads through the reading connection, if there is one at the moment; notes what is damaged.
+  // REQUIRES the read lock.
+  template <typename Work>
+  auto Reading(const Work& work) -> decltype(work());
   std::vector<OriginExtent> Extents() const;
   std::vector<Holding> Holdings() const;
   // Removes one thing, if something has to go. True: there may be more.
@@ -156,6 +160,7 @@ class Spool::Impl {
   // What has to be done before something can be written: the file is there, is the one that was
   // opened, and what was written to it is known to be on the disk.
   Result<void> MakeReady();
+  Result<void> MakeFileReady();
   // The same, with nothing waiting in memory: for what must come behind it.
   Result<void> MakeReadyAndFlush();
   Result<void> Reopen();
@@ -204,6 +209,7 @@ class Spool::Impl {
   std::unique_ptr<Salvager> salvager_;
   std::unique_ptr<Scrubber> scrubber_;
   std::unique_ptr<Forgetter> forgetter_;
+  bool forget_wanted_ = false;             // there are requests of that kind
   std::vector<OriginRow> forgetting_;      // to be removed; already out of the states
   std::shared_ptr<const Wreck> vanished_;  // a file without a name, until it is taken over
 

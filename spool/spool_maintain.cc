@@ -169,6 +169,7 @@ Result<void> Spool::Impl::ScrubSome() {
   Event event = EventNow(EventKind::kSalvageLoss, "damaged: " + damaged->what);
   event.spool_id = ForeignId(damaged->origin);
   event.ranges = damaged->sequences.ToVector();
+  event.ranges.resize(std::min(event.ranges.size(), kEventRangesMax));
   event.count = Undelivered(damaged->origin, damaged->sequences);
   const Sequence sequence = NextSequence();
   DOAGENT_TRY(Commit(/*acknowledgements_due=*/false, [&]() -> Result<void> {
@@ -190,8 +191,14 @@ Result<void> Spool::Impl::BeginToForget() {
 }
 
 Result<bool> Spool::Impl::ForgetSome() {
+  if (std::exchange(forget_wanted_, false)) {
+    if (auto begun = BeginToForget(); !begun) {
+      forget_wanted_ = true;
+      return Fail(std::move(begun).error());
+    }
+  }
   if (forgetting_.empty()) return false;
-  const OriginRow& origin = forgetting_.back();
+  const OriginRow origin = forgetting_.back();
   bool gone = false;
   const Sequence sequence = NextSequence();
   DOAGENT_TRY(Commit(/*acknowledgements_due=*/false, [&]() -> Result<void> {
@@ -207,7 +214,8 @@ Result<bool> Spool::Impl::ForgetSome() {
   }));
   if (!gone) return true;
   AdvanceHead(sequence);
-  forgetting_.pop_back();
+  std::erase_if(forgetting_,
+                [&origin](const OriginRow& row) { return row.number == origin.number; });
   DOAGENT_TRY(retention_->Reload());
   return !forgetting_.empty();
 }

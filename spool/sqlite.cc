@@ -211,6 +211,10 @@ Result<void> Database::EmptyLog() {
   const int code = sqlite3_wal_checkpoint_v2(handle_.get(), "main", SQLITE_CHECKPOINT_TRUNCATE,
                                              &log_frames, &copied_frames);
   sqlite3_busy_timeout(handle_.get(), kBusyTimeoutMs);
+  if ((code & 0xff) == SQLITE_BUSY) {
+    return Fail(ErrorCode::kRetry, path_,
+                "another process keeps reading, so that the log cannot be emptied; end it");
+  }
   if (code != SQLITE_OK) return FailWith(handle_.get(), path_, code);
   return {};
 }

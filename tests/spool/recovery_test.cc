@@ -10,9 +10,11 @@
 
 #include "spool/inbox.h"
 #include "spool/reader.h"
+#include "spool/salvage_file.h"
 #include "spool/set_aside.h"
 #include "spool/spool.h"
 #include "spool/sqlite.h"
+#include "spool/verifier.h"
 #include "tests/spool/damaged_spools.h"
 #include "tests/support/fault_vfs.h"
 #include "tests/support/snapshots.h"
@@ -257,6 +259,76 @@ TEST_F(RecoveryTest, AFolderThatIsReplacedIsNoticedWithTheNextRecord) {
   Settle(*spool);
   const auto records = ReadEverything(options.path);
   EXPECT_THAT(records, Contains(Key(RecordName{before, 2})));
+}
+
+TEST_F(RecoveryTest, SomebodyElsesFileInItsPlaceIsLeftAloneAndRecordsWait) {
+  const auto spool = Open();
+  ASSERT_TRUE(spool);
+  ASSERT_TRUE(spool->Append(MakeSnapshot(501)));
+  const SpoolId before = spool->spool_id();
+  for (const char* suffix : {"", "-wal", "-shm"}) fs::remove(path().string() + suffix);
+  std::ofstream(path()) << std::string(5000, 'x');
+  const auto stored = spool->Append(MakeSnapshot(502));
+  ASSERT_FALSE(stored);
+  EXPECT_NE(stored.error().code, ErrorCode::kRefuse) << "the record is not what is refused";
+  EXPECT_EQ(spool->waiting(), 1U);
+  // The uploader may ask meanwhile.
+  EXPECT_FALSE(spool->NextPending(before, {}, 1 << 20));
+  EXPECT_FALSE(spool->Read(before, {1, 2}));
+  EXPECT_FALSE(spool->Objects({ObjectId()}));
+  fs::remove(path());
+  ASSERT_TRUE(spool->Append(MakeSnapshot(503)));
+  Settle(*spool);
+  const auto records = ReadEverything(path());
+  EXPECT_THAT(records, Contains(Key(RecordName{before, 2})));
+  EXPECT_EQ(spool->waiting(), 0U);
+}
+
+TEST_F(RecoveryTest, AfterAnotherWriterTheNumbersAreANewIncarnations) {
+  const auto first = Open();
+  ASSERT_TRUE(first);
+  ASSERT_TRUE(first->Append(MakeSnapshot(501)));
+  fs::remove(path().string() + ".lock");
+  {
+    const auto second = Open();
+    ASSERT_TRUE(second);
+    ASSERT_TRUE(second->Append(MakeSnapshot(502)));
+    EXPECT_FALSE(first->Append(MakeSnapshot(503)));
+  }
+  ASSERT_TRUE(first->Append(MakeSnapshot(504)));
+  std::size_t snapshots = 0;
+  for (const auto& [name, record] : ReadEverything(path())) {
+    snapshots += std::holds_alternative<Snapshot>(record.content);
+  }
+  EXPECT_EQ(snapshots, 4U);
+  const auto verified = VerifySpool(
+      path(),
+      {[](const Finding& finding) { ADD_FAILURE() << finding.place << ": " << finding.what; },
+       [](const OriginSummary&) {}, nullptr});
+  EXPECT_TRUE(verified);
+}
+
+TEST_F(RecoveryTest, AFileWhoseLogIsUsedAgainIsReadInItsPresentRun) {
+  Write(Sample().database(), "");
+  fs::path copy = dir_ / "copy.db";
+  std::size_t records = 0;
+  {
+    const auto spool = Open();
+    ASSERT_TRUE(spool);
+    // Until the log has been used from its beginning again, at least once.
+    for (std::uint64_t tick = 501; tick < 1200; ++tick) {
+      ASSERT_TRUE(spool->Append(MakeSnapshot(tick)));
+      ASSERT_TRUE(spool->Maintain(MakeSnapshot(tick).wall, MakeSnapshot(tick).mono));
+    }
+    records = ReadEverything(path()).size();
+    fs::copy_file(path(), copy);
+    fs::copy_file(log(), copy.string() + "-wal");
+  }
+  std::fstream(copy, std::ios::in | std::ios::out | std::ios::binary) << std::string(1024, '\x55');
+  const auto salvaged = SalvageFile(copy, dir_ / "saved.db", MakeSnapshot(1300).wall, nullptr);
+  ASSERT_TRUE(salvaged) << salvaged.error().Message();
+  EXPECT_EQ(salvaged->records, records);
+  EXPECT_THAT(salvaged->losses, IsEmpty());
 }
 
 TEST_F(RecoveryTest, AnotherSpoolInItsPlaceIsGoneOnWithUnderANewId) {
