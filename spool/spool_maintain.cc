@@ -187,16 +187,11 @@ Result<void> Spool::Impl::BeginToForget() {
   const std::lock_guard lock(state_mutex_);
   std::erase_if(forgetting_, [this](const OriginRow& row) { return row.number == current_; });
   for (const OriginRow& row : forgetting_) states_.erase(row.number);
+  forget_wanted_ = false;
   return {};
 }
 
 Result<bool> Spool::Impl::ForgetSome() {
-  if (std::exchange(forget_wanted_, false)) {
-    if (auto begun = BeginToForget(); !begun) {
-      forget_wanted_ = true;
-      return Fail(std::move(begun).error());
-    }
-  }
   if (forgetting_.empty()) return false;
   const OriginRow origin = forgetting_.back();
   bool gone = false;
@@ -221,6 +216,7 @@ Result<bool> Spool::Impl::ForgetSome() {
 }
 
 Result<bool> Spool::Impl::MaintainSome(WallTime wall, MonoTime mono) {
+  if (forget_wanted_) DOAGENT_TRY(BeginToForget());
   for (const OriginExtent& extent : Extents()) {
     if (!maintenance_->Due(extent.number, wall)) continue;
     DOAGENT_ASSIGN(const bool sealed, maintenance_->Seal(extent, wall));

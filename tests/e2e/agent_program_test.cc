@@ -167,7 +167,8 @@ TEST_F(AgentProgramTest, RunForStopsByItselfAndCountsWhatItStored) {
     return record.contains("samples");
   });
   EXPECT_GT(snapshots, 0);
-  EXPECT_THAT(run.errors, HasSubstr(": " + std::to_string(snapshots) + " snapshots stored, 0 not"));
+  EXPECT_THAT(run.errors,
+              HasSubstr(": " + std::to_string(snapshots) + " snapshots stored, 0 kept"));
   const auto status = Status();
   EXPECT_EQ(status["origins"][0]["host"], "web-1");
   EXPECT_EQ(status["origins"][0]["pending_records"], 0) << "without an endpoint nothing is pending";

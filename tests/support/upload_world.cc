@@ -80,11 +80,11 @@ Sequence UploadWorld::Append() {
   const auto sequence = spool->Append(snapshot);
   DOAGENT_CHECK(sequence.has_value());
   if (steps > 0) Step(std::nullopt);
-  while (options_.seal_snapshots > 0 && Seal()) continue;
+  while (options_.seal_snapshots > 0 && Maintain()) continue;
   return *sequence;
 }
 
-bool UploadWorld::Seal() {
+bool UploadWorld::Maintain() {
   const auto more = spool->Maintain(Wall(), clock);
   DOAGENT_CHECK(more.has_value());
   return *more;

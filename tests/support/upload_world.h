@@ -37,6 +37,9 @@ class UploadWorld {
   Sequence Append();
   void Append(int count);
 
+  // A step of the spool's upkeep. True: there may be more.
+  bool Maintain();
+
   // Lets time pass, with an append now and then (zero: none).
   void Run(Nanoseconds duration, Nanoseconds append_every = Nanoseconds(0));
   // Lets time pass until it holds. False: it did not within the limit.
@@ -74,7 +77,6 @@ class UploadWorld {
 
  private:
   void Open();
-  bool Seal();
   void Step(std::optional<uploader::TransportEvent> event);
   WallTime Wall() const { return WallTime(std::chrono::seconds(1'700'000'000)) + (clock - start_); }
   std::filesystem::path SpoolPath() const { return folder_ / "spool.db"; }

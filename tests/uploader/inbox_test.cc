@@ -13,6 +13,7 @@
 
 #include "spool/check.h"
 #include "spool/reader.h"
+#include "spool/sqlite.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/upload_world.h"
 
@@ -250,6 +251,34 @@ TEST(UploadToInbox, TwoOpeningsSinceARollbackLoseNothing) {
   }
   EXPECT_EQ(world.Parked().size(), under_old_name);
   EXPECT_THAT(both.receiver.StatusOf(world.spool->spool_id()).missing, IsEmpty());
+}
+
+TEST(UploadToInbox, WhatIsSalvagedArrivesUnderItsOldName) {
+  InboxWorld both;
+  auto& world = both.world;
+  world.Append(10);
+  ASSERT_TRUE(world.RunUntilDrained(minutes(1)));
+  world.transport.Cut({CloseReason::kUnreachable, "cut", {}});
+  world.Run(hours(0));
+  world.Append(20);
+  const auto first_id = world.spool->spool_id();
+  const auto first_head = world.spool->head();
+  auto behind = spool::Database::Open(world.spool->path(), spool::Database::Mode::kReadWrite);
+  ASSERT_TRUE(behind.has_value());
+  ASSERT_TRUE((*behind)->Execute("ALTER TABLE objects RENAME TO elsewhere").has_value());
+  behind->reset();
+
+  // The upload finds that the file is damaged, the next record is the first of a new one.
+  world.Run(minutes(1));
+  world.Append();
+  EXPECT_NE(world.spool->spool_id(), first_id);
+  while (world.Maintain()) continue;
+  ASSERT_TRUE(world.RunUntilDrained(hours(2)));
+  const auto before = both.receiver.StatusOf(first_id);
+  EXPECT_EQ(before.last_sequence, first_head);
+  EXPECT_THAT(before.missing, IsEmpty());
+  EXPECT_EQ(both.receiver.StatusOf(world.spool->spool_id()).last_sequence, world.spool->head());
+  EXPECT_THAT(world.Parked(), IsEmpty());
 }
 
 }  // namespace

@@ -4,10 +4,12 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <string>
 
 #include "spool/sqlite.h"
+#include "tests/support/fault_vfs.h"
 #include "tests/support/upload_world.h"
 
 namespace doagent::test {
@@ -21,6 +23,8 @@ using testing::IsEmpty;
 using uploader::CloseReason;
 using uploader::State;
 
+constexpr std::uint64_t kForGood = 1'000'000'000;
+
 // Changes the spool's file behind its back, as another connection.
 void Execute(UploadWorld& world, const std::string& sql) {
   auto database = spool::Database::Open(world.spool->path(), spool::Database::Mode::kReadWrite);
@@ -29,26 +33,28 @@ void Execute(UploadWorld& world, const std::string& sql) {
 }
 
 TEST(SpoolError, IsSurvivedAndShown) {
+  FaultVfs vfs;
   UploadWorld world;
   world.Append(5);
   ASSERT_TRUE(world.RunUntilDrained(minutes(1)));
   world.transport.Cut({CloseReason::kUnreachable, "cut", {}});
   world.Run(seconds(0));
   world.Append(20);
-  Execute(world, "ALTER TABLE objects RENAME TO elsewhere");
+  vfs.FailAt(FaultVfs::Call::kRead, 1, SQLITE_IOERR_READ, kForGood);
   const auto steps = world.steps;
   world.Run(hours(6));
   EXPECT_EQ(world.status().state, State::kStreaming);
-  EXPECT_THAT(world.status().spool_error, HasSubstr("objects"));
+  EXPECT_THAT(world.status().spool_error, HasSubstr("disk I/O error"));
   EXPECT_FALSE(world.status().drained);
   EXPECT_LT(world.steps - steps, 6U * 60);
 
-  Execute(world, "ALTER TABLE elsewhere RENAME TO objects");
+  vfs.Heal();
   world.Append();
-  EXPECT_THAT(world.status().spool_error, HasSubstr("objects"));  // not tried before its time
+  EXPECT_THAT(world.status().spool_error, HasSubstr("disk"));  // not tried before its time
   ASSERT_TRUE(world.RunUntilDrained(minutes(6)));
   EXPECT_THAT(world.Parked(), IsEmpty());
   EXPECT_EQ(world.status().spool_error, "");
+  EXPECT_EQ(world.spool_ids.size(), 1U);
   EXPECT_THAT(world.Check(), IsEmpty());
 }
 
