@@ -25,7 +25,10 @@ void AppendQueue::Push(Content content) {
   const std::size_t bytes = BytesOf(content);
   bytes_ += bytes;
   entries_.push_back({std::move(content), bytes});
-  while (entries_.size() > 1 && (entries_.size() > kEntriesMax || bytes_ > kBytesMax)) DropFront();
+  while (entries_.size() > 1 && (entries_.size() > kEntriesMax || bytes_ > kBytesMax)) {
+    Pop();
+    ++dropped_;
+  }
 }
 
 void AppendQueue::Pop() {
@@ -33,9 +36,12 @@ void AppendQueue::Pop() {
   entries_.pop_front();
 }
 
-void AppendQueue::DropFront() {
+void AppendQueue::ReplaceFront(Event event) {
   Pop();
-  ++dropped_;
+  Content content = std::move(event);
+  const std::size_t bytes = BytesOf(content);
+  bytes_ += bytes;
+  entries_.push_front({std::move(content), bytes});
 }
 
 }  // namespace doagent::spool

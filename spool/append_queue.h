@@ -21,11 +21,11 @@ class AppendQueue {
   // REQUIRES !empty().
   const Content& front() const { return entries_.front().content; }
   void Pop();
+  // For what can never be stored: an event that says so. REQUIRES !empty().
+  void ReplaceFront(Event event);
 
   // How many had to be dropped since the last Settle, all of them before the ones that are left.
   std::uint64_t dropped() const { return dropped_; }
-  // What is at the front can never be stored.
-  void DropFront();
   void SettleDropped() { dropped_ = 0; }
 
  private:

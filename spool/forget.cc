@@ -13,7 +13,7 @@ constexpr ReadLimits kStep{256 << 10, 512};
 
 // What was removed so far, in case that the rest is left to another process.
 std::string CountOf(const OriginRow& origin) {
-  return "forgotten:" + origin.spool_id.Hex();
+  return "forgetting:" + origin.spool_id.Hex();
 }
 
 }  // namespace
@@ -41,7 +41,7 @@ Result<std::vector<OriginRow>> Forgetter::Wanted() {
   return origins;
 }
 
-Result<void> Forgetter::RemoveOrigin(const OriginRow& origin) {
+Result<void> Forgetter::RemoveRest(const OriginRow& origin) {
   Database& database = writer_.database();
   for (const char* table : {"incarnations", "stored", "removed", "delivered", "ledger"}) {
     DOAGENT_ASSIGN(Statement remove,
@@ -53,8 +53,9 @@ Result<void> Forgetter::RemoveOrigin(const OriginRow& origin) {
                                                       " WHERE id BETWEEN ? AND ?"));
     DOAGENT_TRY(remove.Bind(PackId(origin.number, 0), PackId(origin.number, kSequenceMax)).Run());
   }
-  DOAGENT_ASSIGN(Statement remove, database.Prepare("DELETE FROM origins WHERE number = ?"));
-  DOAGENT_TRY(remove.Bind(origin.number).Run());
+  DOAGENT_ASSIGN(Statement count, database.Prepare("DELETE FROM meta WHERE name = ?"));
+  DOAGENT_TRY(count.Bind(CountOf(origin)).Run());
+  DOAGENT_TRY(RemoveOrigin(database, origin));
   DOAGENT_ASSIGN(Statement request,
                  database.Prepare("DELETE FROM requests WHERE kind = ? AND argument = ?"));
   return request.Bind(std::string(kForgetRequest), origin.spool_id.Hex()).Run();
@@ -77,9 +78,7 @@ Result<std::optional<Forgotten>> Forgetter::Step(const OriginRow& origin) {
     DOAGENT_TRY(StoreMetaInteger(database, CountOf(origin), static_cast<std::int64_t>(count)));
     return std::nullopt;
   }
-  DOAGENT_TRY(RemoveOrigin(origin));
-  DOAGENT_ASSIGN(Statement forget, database.Prepare("DELETE FROM meta WHERE name = ?"));
-  DOAGENT_TRY(forget.Bind(CountOf(origin)).Run());
+  DOAGENT_TRY(RemoveRest(origin));
   DOAGENT_TRY(writer_.AddTotals(0, EventKind::kEviction, 1, count));
   return Forgotten{origin, count};
 }

@@ -35,7 +35,7 @@ class Forgetter {
  private:
   Forgetter(Writer& writer, RunReader runs) : writer_(writer), runs_(std::move(runs)) {}
 
-  Result<void> RemoveOrigin(const OriginRow& origin);
+  Result<void> RemoveRest(const OriginRow& origin);
 
   Writer& writer_;
   RunReader runs_;

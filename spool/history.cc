@@ -4,6 +4,36 @@
 #include <set>
 
 namespace doagent::spool {
+namespace {
+
+// Sequences that both sides say somebody else wrote.
+struct Contradiction {
+  SequenceRange range;
+  Incarnation claimed = 0;
+};
+
+std::vector<Contradiction> Contradictions(const std::vector<IncarnationStart>& claimed,
+                                          Sequence claimed_head,
+                                          const std::vector<IncarnationStart>& known,
+                                          const RangeSet& stored) {
+  std::vector<Contradiction> contradictions;
+  // Between two neighbouring beginnings, of either side, both sides name one incarnation each.
+  std::set<Sequence> borders;
+  for (const auto& start : claimed) borders.insert(start.first_sequence);
+  for (const auto& start : known) borders.insert(start.first_sequence);
+  for (auto border = borders.begin(); border != borders.end() && *border <= claimed_head;
+       ++border) {
+    const auto next = std::next(border);
+    const Sequence last = next == borders.end() ? claimed_head : std::min(*next - 1, claimed_head);
+    const Incarnation theirs = IncarnationAt(claimed, *border);
+    const Incarnation ours = IncarnationAt(known, *border);
+    if (theirs == 0 || ours == 0 || theirs == ours) continue;
+    if (stored.Intersects({*border, last})) contradictions.push_back({{*border, last}, theirs});
+  }
+  return contradictions;
+}
+
+}  // namespace
 
 Incarnation IncarnationAt(const std::vector<IncarnationStart>& starts, Sequence sequence) {
   Incarnation incarnation = 0;
@@ -19,20 +49,18 @@ std::vector<Incarnation> ConflictingIncarnations(const std::vector<IncarnationSt
                                                  const std::vector<IncarnationStart>& known,
                                                  const RangeSet& stored) {
   std::vector<Incarnation> conflicting;
-  // Between two neighbouring beginnings, of either side, both sides name one incarnation each.
-  std::set<Sequence> borders;
-  for (const auto& start : claimed) borders.insert(start.first_sequence);
-  for (const auto& start : known) borders.insert(start.first_sequence);
-  for (auto border = borders.begin(); border != borders.end() && *border <= claimed_head;
-       ++border) {
-    const auto next = std::next(border);
-    const Sequence last = next == borders.end() ? claimed_head : std::min(*next - 1, claimed_head);
-    const Incarnation theirs = IncarnationAt(claimed, *border);
-    const Incarnation ours = IncarnationAt(known, *border);
-    if (theirs == 0 || ours == 0 || theirs == ours) continue;
-    if (stored.Intersects({*border, last})) conflicting.push_back(theirs);
+  for (const auto& one : Contradictions(claimed, claimed_head, known, stored)) {
+    conflicting.push_back(one.claimed);
   }
   return conflicting;
+}
+
+std::optional<Sequence> DivergesAt(const std::vector<IncarnationStart>& claimed,
+                                   const std::vector<IncarnationStart>& known,
+                                   const RangeSet& stored) {
+  const auto all = Contradictions(claimed, kSequenceMax, known, stored);
+  if (all.empty()) return std::nullopt;
+  return all.front().range.first;
 }
 
 Noted NoteIncarnation(std::vector<IncarnationStart>& starts, const RangeSet& stored,

@@ -2,6 +2,7 @@
 // that claim the same sequences are two histories: the spool was cloned or rolled back. Pure.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "spool/ids.h"
@@ -20,6 +21,12 @@ std::vector<Incarnation> ConflictingIncarnations(const std::vector<IncarnationSt
                                                  Sequence claimed_head,
                                                  const std::vector<IncarnationStart>& known,
                                                  const RangeSet& stored);
+
+// The first sequence from which on, by the claim, another incarnation wrote what is stored.
+// Nothing: the claim and what is stored are one history.
+std::optional<Sequence> DivergesAt(const std::vector<IncarnationStart>& claimed,
+                                   const std::vector<IncarnationStart>& known,
+                                   const RangeSet& stored);
 
 enum class Noted {
   kKnown,     // as the beginnings have it

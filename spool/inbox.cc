@@ -151,6 +151,7 @@ Result<bool> Inbox::Impl::ForgetSome() {
   DOAGENT_ASSIGN(const auto forgotten, forgetter_->Step(wanted.back()));
   DOAGENT_TRY(transaction.Commit());
   if (!forgotten) return true;
+  salvager_->BeginAgain();
   DOAGENT_TRY(retention_->Reload());
   // One that is sending at this moment registers again when it reconnects.
   origins_.erase(forgotten->origin.spool_id);

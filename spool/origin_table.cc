@@ -7,6 +7,12 @@
 namespace doagent::spool {
 namespace {
 
+constexpr const char* kOriginsMax = "origins_max";
+
+std::string MarkOfRemoved(const SpoolId& spool_id) {
+  return "forgotten:" + spool_id.Hex();
+}
+
 Host HostFrom(const Statement& row, int column) {
   return {std::string(row.Text(column)), std::string(row.Text(column + 1)),
           std::string(row.Text(column + 2)), std::string(row.Text(column + 3)),
@@ -88,10 +94,16 @@ Result<std::vector<OriginRow>> LoadOrigins(Database& database) {
 }
 
 Result<OriginNumber> PutOrigin(Database& database, const OriginRow& origin) {
+  if (origin.number == 0) {
+    DOAGENT_ASSIGN(Statement forget, database.Prepare("DELETE FROM meta WHERE name = ?"));
+    DOAGENT_TRY(forget.Bind(MarkOfRemoved(origin.spool_id)).Run());
+  }
   DOAGENT_ASSIGN(Statement put,
                  database.Prepare("INSERT INTO origins(number, spool_id, first_sequence, hostname, "
                                   "machine_id, droplet_id, region, agent_version, principal) "
-                                  "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) "
+                                  "VALUES(coalesce(?1, 1 + max((SELECT coalesce(max(number), 0) "
+                                  "FROM origins), (SELECT coalesce(max(value), 0) FROM meta "
+                                  "WHERE name = 'origins_max'))), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) "
                                   "ON CONFLICT(number) DO UPDATE SET first_sequence = ?3, "
                                   "hostname = ?4, machine_id = ?5, droplet_id = ?6, region = ?7, "
                                   "agent_version = ?8, principal = ?9"));
@@ -103,6 +115,19 @@ Result<OriginNumber> PutOrigin(Database& database, const OriginRow& origin) {
                        origin.principal)
                   .Run());
   return origin.number == 0 ? database.LastInsertId() : origin.number;
+}
+
+Result<void> RemoveOrigin(Database& database, const OriginRow& origin) {
+  DOAGENT_ASSIGN(const auto before, LoadMetaInteger(database, kOriginsMax));
+  DOAGENT_TRY(StoreMetaInteger(database, kOriginsMax, std::max(before.value_or(0), origin.number)));
+  DOAGENT_TRY(StoreMetaInteger(database, MarkOfRemoved(origin.spool_id), 1));
+  DOAGENT_ASSIGN(Statement remove, database.Prepare("DELETE FROM origins WHERE number = ?"));
+  return remove.Bind(origin.number).Run();
+}
+
+Result<bool> WasRemoved(Database& database, const SpoolId& spool_id) {
+  DOAGENT_ASSIGN(const auto mark, LoadMetaInteger(database, MarkOfRemoved(spool_id)));
+  return mark.has_value();
 }
 
 Result<void> PutIncarnation(Database& database, OriginNumber origin,

@@ -27,8 +27,15 @@ struct OriginRow {
 Result<std::vector<OriginRow>> LoadOrigins(Database& database);
 
 // Inserts an origin (number 0: the next free one, which is returned) or updates all but its id; its
-// incarnations are left alone. REQUIRES a write transaction.
+// incarnations are left alone. A number is never given twice. REQUIRES a write transaction.
 Result<OriginNumber> PutOrigin(Database& database, const OriginRow& origin);
+
+// Removes an origin, and remembers that it was. REQUIRES a write transaction, and that nothing of
+// it is left anywhere.
+Result<void> RemoveOrigin(Database& database, const OriginRow& origin);
+
+// Whether an origin of this id was removed, and none came again.
+Result<bool> WasRemoved(Database& database, const SpoolId& spool_id);
 
 // Inserts or moves the beginning of an incarnation. REQUIRES a write transaction.
 Result<void> PutIncarnation(Database& database, OriginNumber origin, const IncarnationStart& start);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "spool/digest.h"
+#include "spool/history.h"
 #include "spool/wreck_records.h"
 
 namespace doagent::spool {
@@ -19,9 +20,9 @@ Result<void> UnlessOfRecord(Error error) {
 }
 
 // The same for every beginning of one salvage.
-SpoolId SubstituteId(const std::string& wreck, OriginNumber number) {
+SpoolId SubstituteId(const std::string& what, const std::string& wreck, OriginNumber number) {
   const ObjectId digest =
-      DigestOf(ObjectKind::kSchema, "origin " + std::to_string(number) + " of " + wreck);
+      DigestOf(ObjectKind::kSchema, what + " " + std::to_string(number) + " of " + wreck);
   return *SpoolId::FromBytes(digest.bytes());
 }
 
@@ -59,8 +60,11 @@ Result<void> Salvage::PutOrigins() {
     });
     if (same != known.end()) {
       destinations_[number] = same->number;
+      DOAGENT_TRY(NoteDivergence(origin, *same, known));
       continue;
     }
+    DOAGENT_ASSIGN(const bool removed, WasRemoved(database, origin.spool_id));
+    if (removed) continue;
     origin.number = 0;
     if (origin.host == Host()) origin.host = source_.host;
     DOAGENT_ASSIGN(const OriginNumber put, PutOrigin(database, origin));
@@ -70,13 +74,44 @@ Result<void> Salvage::PutOrigins() {
   return {};
 }
 
+Result<void> Salvage::NoteDivergence(const OriginRow& origin, const OriginRow& same,
+                                     const std::vector<OriginRow>& known) {
+  DOAGENT_ASSIGN(const RangeSet stored, runs_.Sequences(same.number));
+  const auto at = DivergesAt(origin.incarnations, same.incarnations, stored);
+  if (!at) return {};
+  Divergence divergence{*at, same.incarnations, same};
+  divergence.other.number = 0;
+  divergence.other.spool_id = SubstituteId("another history", source_.name, origin.number);
+  for (const OriginRow& one : known) {
+    if (one.spool_id == divergence.other.spool_id) divergence.other = one;
+  }
+  divergences_[origin.number] = std::move(divergence);
+  return {};
+}
+
+Result<std::optional<OriginNumber>> Salvage::DestinationOf(OriginNumber number,
+                                                           Incarnation incarnation,
+                                                           const SequenceRange& range) {
+  const auto found = divergences_.find(number);
+  if (found == divergences_.end() || range.last < found->second.at ||
+      IncarnationAt(found->second.known, range.last) == incarnation) {
+    return DestinationOf(number);
+  }
+  OriginRow& other = found->second.other;
+  if (other.number == 0 || range.first < other.first_sequence) {
+    other.first_sequence = range.first;
+    DOAGENT_ASSIGN(other.number, PutOrigin(writer_.database(), other));
+  }
+  return other.number;
+}
+
 Result<std::optional<OriginNumber>> Salvage::DestinationOf(OriginNumber number) {
   const auto found = destinations_.find(number);
   if (found != destinations_.end()) return found->second;
   // Beside origins that are known, one that is not is a wrong number.
   if (source_.own_log || number < 1 || !tables_.origins.empty()) return std::nullopt;
   OriginRow origin;
-  origin.spool_id = SubstituteId(source_.name, number);
+  origin.spool_id = SubstituteId("origin", source_.name, number);
   // What the wreck calls itself, where nothing says whose its records are.
   if (tables_.role != Role::kReceiver && tables_.own_id && destinations_.empty()) {
     origin.spool_id = SpoolId::FromBytes(*tables_.own_id).value_or(origin.spool_id);
@@ -99,6 +134,8 @@ Result<bool> Salvage::Step() {
   const std::size_t end = std::min(source_.wreck->images(), image_ + kImagesPerStep);
   const std::size_t begin = image_;
   const std::uint64_t records_before = records_;
+  const auto destinations_before = destinations_;
+  const auto divergences_before = divergences_;
   const auto look = [&]() -> Result<void> {
     for (; image_ < end; ++image_) {
       DOAGENT_TRY(source_.wreck->VisitImage(
@@ -109,6 +146,8 @@ Result<bool> Salvage::Step() {
   if (auto looked = look(); !looked) {
     image_ = begin;
     records_ = records_before;
+    destinations_ = destinations_before;
+    divergences_ = divergences_before;
     return Fail(std::move(looked).error());
   }
   if (image_ == source_.wreck->images()) {
@@ -148,7 +187,8 @@ Result<void> Salvage::TakeBlock(const RawRow& row) {
   if (!block) return {};
   const auto decoded = decoder_.Block(*block);
   if (!decoded) return UnlessOfRecord(decoded.error());
-  DOAGENT_ASSIGN(const auto origin, DestinationOf(OriginOf(row.rowid)));
+  DOAGENT_ASSIGN(const auto origin,
+                 DestinationOf(OriginOf(row.rowid), decoded->incarnation(), block->range));
   if (!origin) return {};
   std::uint64_t absent = 0;
   for (const Sequence sequence : decoded->sequences()) {
@@ -197,7 +237,8 @@ Result<void> Salvage::TakeRecord(const RawRow& row) {
     incarnation = decoded->incarnation;
     DOAGENT_ASSIGN(key_number, writer_.objects().Find(record->key));
   }
-  DOAGENT_ASSIGN(const auto origin, DestinationOf(OriginOf(row.rowid)));
+  DOAGENT_ASSIGN(const auto origin, DestinationOf(OriginOf(row.rowid), incarnation,
+                                                  {record->sequence, record->sequence}));
   if (!origin) return {};
   DOAGENT_ASSIGN(const bool stored, IsStored(*origin, record->sequence));
   if (stored) return {};
@@ -216,6 +257,9 @@ void Salvage::NoteIncarnation(OriginNumber origin, Incarnation incarnation, Sequ
 std::vector<OriginNumber> Salvage::Origins() const {
   std::vector<OriginNumber> origins;
   for (const auto& [from, to] : destinations_) origins.push_back(to);
+  for (const auto& [from, divergence] : divergences_) {
+    if (divergence.other.number != 0) origins.push_back(divergence.other.number);
+  }
   return origins;
 }
 

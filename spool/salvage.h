@@ -16,6 +16,7 @@
 #include "spool/ids.h"
 #include "spool/layout.h"
 #include "spool/model.h"
+#include "spool/origin_table.h"
 #include "spool/ranges.h"
 #include "spool/record_decoder.h"
 #include "spool/result.h"
@@ -62,15 +63,29 @@ class Salvage {
   std::uint64_t records() const { return records_; }  // taken over
   double progress() const;                            // from 0 to 1
   const std::string& name() const { return source_.name; }
+  const std::shared_ptr<const Wreck>& wreck() const { return source_.wreck; }
 
  private:
   enum class Phase : std::uint8_t { kObjects, kBlocks, kRecords, kDone };
 
   Salvage(Writer& writer, Sealer& sealer, RunReader runs, SalvageSource source);
 
+  // A history that leaves the one which the destination has under the same spool id: the file is
+  // a copy that somebody went on with.
+  struct Divergence {
+    Sequence at = 0;
+    std::vector<IncarnationStart> known;  // in the destination
+    OriginRow other;                      // where it goes on; number 0: not needed yet
+  };
+
   Result<void> PutOrigins();
-  // Nothing: the record cannot be placed.
+  // Where records of the wreck's origin go, that one incarnation wrote. Nothing: they cannot be
+  // placed.
+  Result<std::optional<OriginNumber>> DestinationOf(OriginNumber number, Incarnation incarnation,
+                                                    const SequenceRange& range);
   Result<std::optional<OriginNumber>> DestinationOf(OriginNumber number);
+  Result<void> NoteDivergence(const OriginRow& origin, const OriginRow& same,
+                              const std::vector<OriginRow>& known);
   Result<void> TakeObject(const RawRow& row);
   Result<void> TakeBlock(const RawRow& row);
   Result<void> TakeRecord(const RawRow& row);
@@ -93,6 +108,7 @@ class Salvage {
   Phase phase_ = Phase::kObjects;
   std::size_t image_ = 0;
   std::map<OriginNumber, OriginNumber> destinations_;
+  std::map<OriginNumber, Divergence> divergences_;  // by the wreck's numbers
   // A number may have been used again: every key that stood under it.
   std::multimap<std::int64_t, ObjectId> keys_;
   std::map<std::pair<OriginNumber, Incarnation>, Sequence> incarnations_;  // where they begin

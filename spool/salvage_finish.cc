@@ -134,6 +134,9 @@ Result<std::vector<SalvageLoss>> Salvage::Finish() {
     DOAGENT_TRY(PutIncarnations(to));
     if (!source_.own_log) DOAGENT_TRY(PutRanges(from, to, present));
   }
+  for (const auto& [from, divergence] : divergences_) {
+    if (divergence.other.number != 0) DOAGENT_TRY(PutIncarnations(divergence.other.number));
+  }
   if (!source_.own_log) {
     DOAGENT_TRY(PutParked());
     DOAGENT_TRY(PutTotals());

@@ -43,6 +43,8 @@ class Salvager {
   Salvage& current() { return *salvage_; }
   // It is finished.
   void Done();
+  // Begins again with what it was at: an origin is gone.
+  void BeginAgain() { salvage_.reset(); }
 
  private:
   struct Source {

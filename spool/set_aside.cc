@@ -150,6 +150,12 @@ std::uint64_t BytesSetAside(const fs::path& spool) {
   return bytes;
 }
 
+void RemoveLog(const fs::path& spool) {
+  std::error_code none;
+  fs::remove(With(spool, "-wal"), none);
+  fs::remove(With(spool, "-shm"), none);
+}
+
 void RemoveSetAside(const fs::path& aside) {
   for (const std::string_view suffix : kSuffixes) {
     std::error_code none;

@@ -30,6 +30,9 @@ bool IsLogAside(const std::filesystem::path& aside);
 // Of these files, with their logs.
 std::uint64_t BytesSetAside(const std::filesystem::path& spool);
 
+// Removes the log and its shared memory that a database left behind.
+void RemoveLog(const std::filesystem::path& spool);
+
 // Removes a set for good.
 void RemoveSetAside(const std::filesystem::path& aside);
 

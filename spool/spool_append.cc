@@ -41,6 +41,15 @@ Result<void> CheckLimits(const Snapshot& snapshot, const EncodedRow& row) {
                   std::to_string(kRecordBytesMax) + " bytes); leave collectors or devices out");
 }
 
+Event RejectionOf(const Content& content, const Error& error) {
+  return std::visit(
+      [&error](const auto& record) -> Event {
+        return {EventKind::kRejection, record.wall, record.mono, record.boot_id,
+                error.Message(),       SpoolId(),   {},          1};
+      },
+      content);
+}
+
 }  // namespace
 
 Sequence Spool::Impl::NextSequence() const {
@@ -231,7 +240,7 @@ Result<void> Spool::Impl::Flush() {
     if (stored) {
       queue_.Pop();
     } else if (stored.error().code == ErrorCode::kRefuse) {
-      queue_.DropFront();
+      queue_.ReplaceFront(RejectionOf(queue_.front(), stored.error()));
     } else {
       return Fail(stored.error());
     }
@@ -271,6 +280,11 @@ Result<Sequence> Spool::Impl::Append(const Snapshot& snapshot) {
 }
 
 Result<Sequence> Spool::Impl::Append(const Event& event) {
+  if (event.kind == EventKind::kStop) {
+    const std::lock_guard lock(write_mutex_);
+    // What hinders it hinders the event, too, and is told with that.
+    (void)TakeOverVanished();
+  }
   return AppendAny(event);
 }
 

@@ -77,7 +77,7 @@ Result<void> Spool::Impl::PrepareUpkeep() {
   Sealer& sealer = maintenance_->sealer();
   DOAGENT_ASSIGN(retention_, Retention::Prepare(*writer_, sealer, reserve_, options_.retention));
   DOAGENT_ASSIGN(salvager_, Salvager::Prepare(*writer_, sealer, options_.host));
-  if (vanished_) salvager_->AddVanished(vanished_);
+  for (const auto& wreck : vanished_) salvager_->AddVanished(wreck);
   DOAGENT_ASSIGN(scrubber_, Scrubber::Prepare(*writer_));
   DOAGENT_ASSIGN(forgetter_, Forgetter::Prepare(*writer_));
   return {};
@@ -244,12 +244,17 @@ Result<void> Spool::Impl::ReplaceFile(const std::string& why) {
 }
 
 Result<void> Spool::Impl::ReplaceVanished() {
+  const bool log_left = held_log_.IsAt(LogOf(path_));
   // Its content is there as long as it is open.
   Descriptor database = std::move(held_database_);
   Descriptor log = std::move(held_log_);
   CloseFile(/*leave_log=*/true);
   auto kept = PageFile::Open(std::move(database), std::move(log));
-  if (kept) vanished_ = std::make_shared<const Wreck>(*std::move(kept));
+  if (kept) {
+    vanished_.push_back(std::make_shared<const Wreck>(*std::move(kept)));
+    // SQLite would apply it to whatever database stands there.
+    if (log_left) RemoveLog(path_);
+  }
   beginning_due_ = "the file of the spool was removed or replaced while the agent ran";
   return OpenOrMakeNew();
 }

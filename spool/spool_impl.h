@@ -132,6 +132,8 @@ class Spool::Impl {
   // Takes over some more of what was set aside. True: there is more.
   Result<bool> SalvageSome();
   Result<void> FinishSalvage();
+  // At once, for a stop: nobody else can.
+  Result<void> TakeOverVanished();
   std::vector<Event> SalvageEvents(const std::vector<SalvageLoss>& losses) const;
   // The origins that a tool wants removed are nobody's from now on.
   Result<void> BeginToForget();
@@ -209,9 +211,10 @@ class Spool::Impl {
   std::unique_ptr<Salvager> salvager_;
   std::unique_ptr<Scrubber> scrubber_;
   std::unique_ptr<Forgetter> forgetter_;
-  bool forget_wanted_ = false;             // there are requests of that kind
-  std::vector<OriginRow> forgetting_;      // to be removed; already out of the states
-  std::shared_ptr<const Wreck> vanished_;  // a file without a name, until it is taken over
+  bool forget_wanted_ = false;         // there are requests of that kind
+  std::vector<OriginRow> forgetting_;  // to be removed; already out of the states
+  // Files that have no name any more, until they are taken over.
+  std::vector<std::shared_ptr<const Wreck>> vanished_;
 
   std::mutex read_mutex_;  // guards the next three
   std::unique_ptr<Database> read_database_;

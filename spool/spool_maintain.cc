@@ -138,14 +138,24 @@ Result<void> Spool::Impl::FinishSalvage() {
   Notice(told);
   DOAGENT_ASSIGN(auto states, LoadStates(writer_->database()));
   const auto touched = salvager_->current().Origins();
+  std::erase(vanished_, salvager_->current().wreck());
   salvager_->Done();
-  vanished_.reset();  // it comes first
   const std::lock_guard lock(state_mutex_);
   for (const OriginNumber number : touched) {
     const auto found = states.find(number);
     if (found == states.end()) continue;
     states_.insert_or_assign(number, std::move(found->second));
     maintenance_->Look(number);
+  }
+  return {};
+}
+
+Result<void> Spool::Impl::TakeOverVanished() {
+  if (vanished_.empty()) return {};
+  DOAGENT_TRY(MakeReady());
+  // They come first.
+  while (!vanished_.empty()) {
+    DOAGENT_ASSIGN([[maybe_unused]] const bool more, Noting(SalvageSome()));
   }
   return {};
 }
@@ -211,6 +221,7 @@ Result<bool> Spool::Impl::ForgetSome() {
   AdvanceHead(sequence);
   std::erase_if(forgetting_,
                 [&origin](const OriginRow& row) { return row.number == origin.number; });
+  salvager_->BeginAgain();
   DOAGENT_TRY(retention_->Reload());
   return !forgetting_.empty();
 }

@@ -4,12 +4,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 
 #include "spool/inbox.h"
+#include "spool/layout.h"
 #include "spool/reader.h"
+#include "spool/request.h"
 #include "spool/salvage_file.h"
 #include "spool/set_aside.h"
 #include "spool/spool.h"
@@ -241,6 +244,66 @@ TEST_F(RecoveryTest, AFileThatIsRemovedWhileTheAgentRunsIsReplacedAndItsRecordsA
   ExpectNoRiddles();
 }
 
+TEST_F(RecoveryTest, ADatabaseThatIsRemovedWithoutItsLogIsTakenOverOnce) {
+  Write(Sample().database(), Sample().log());
+  const auto spool = Open();
+  ASSERT_TRUE(spool);
+  ASSERT_TRUE(spool->Append(MakeSnapshot(501)));
+  const auto before = spool->Stats().ledger;
+  fs::remove(path());
+  ASSERT_TRUE(spool->Append(MakeSnapshot(502)));
+  Settle(*spool);
+  EXPECT_EQ(Survivors(), Sample().records().size());
+  EXPECT_THAT(FilesSetAside(path()), IsEmpty());
+  // What the events came to is not counted twice.
+  for (const LedgerTotal& total : before) {
+    if (!MeansLoss(total.kind)) continue;
+    const auto after = spool->Stats().ledger;
+    const auto same = std::find_if(after.begin(), after.end(), [&total](const LedgerTotal& one) {
+      return one.kind == total.kind;
+    });
+    ASSERT_NE(same, after.end());
+    EXPECT_EQ(same->records, total.records) << static_cast<int>(total.kind);
+  }
+  EXPECT_EQ(Reasons(EventKind::kSalvageLoss).size(), 1U);
+}
+
+TEST_F(RecoveryTest, TwoRemovalsInARowLoseNothing) {
+  Write(Sample().database(), Sample().log());
+  const auto spool = Open();
+  ASSERT_TRUE(spool);
+  ASSERT_TRUE(spool->Append(MakeSnapshot(501)));
+  const auto remove = [this] {
+    for (const char* suffix : {"", "-wal", "-shm"}) fs::remove(path().string() + suffix);
+  };
+  remove();
+  ASSERT_TRUE(spool->Append(MakeSnapshot(502)));
+  const RecordName second{spool->spool_id(), spool->head()};
+  remove();
+  ASSERT_TRUE(spool->Append(MakeSnapshot(503)));
+  Settle(*spool);
+  EXPECT_EQ(Survivors(), Sample().records().size());
+  EXPECT_THAT(ReadEverything(path()), Contains(Key(second)));
+  ExpectNoRiddles();
+}
+
+TEST_F(RecoveryTest, AStopFirstTakesOverWhatNobodyElseCould) {
+  Write(Sample().database(), Sample().log());
+  {
+    const auto spool = Open();
+    ASSERT_TRUE(spool);
+    for (const char* suffix : {"", "-wal", "-shm"}) fs::remove(path().string() + suffix);
+    ASSERT_TRUE(spool->Append(MakeSnapshot(502)));
+    Event stop;
+    stop.kind = EventKind::kStop;
+    stop.wall = MakeSnapshot(503).wall;
+    stop.mono = MakeSnapshot(503).mono;
+    ASSERT_TRUE(spool->Append(stop));
+  }
+  EXPECT_EQ(Survivors(), Sample().records().size());
+  ExpectNoRiddles();
+}
+
 TEST_F(RecoveryTest, AFolderThatIsReplacedIsNoticedWithTheNextRecord) {
   fs::create_directory(dir_ / "folder");
   SpoolOptions options = TestSpoolOptions(dir_.path() / "folder" / "spool.db", 7);
@@ -282,6 +345,81 @@ TEST_F(RecoveryTest, SomebodyElsesFileInItsPlaceIsLeftAloneAndRecordsWait) {
   const auto records = ReadEverything(path());
   EXPECT_THAT(records, Contains(Key(RecordName{before, 2})));
   EXPECT_EQ(spool->waiting(), 0U);
+}
+
+TEST_F(RecoveryTest, WhatIsRefusedAfterItWaitedIsARejection) {
+  const auto spool = Open();
+  ASSERT_TRUE(spool);
+  fs::rename(path(), dir_ / "elsewhere");
+  std::ofstream(path()) << std::string(5000, 'x');
+  Snapshot large = MakeSnapshot(501);
+  large.sections = {
+      test::MakeSection(test::MakeSchema("large", static_cast<int>(kSeriesMax) + 1), 1)};
+  ASSERT_FALSE(spool->Append(large));
+  fs::remove(path());
+  ASSERT_TRUE(spool->Append(MakeSnapshot(502)));
+  EXPECT_EQ(spool->waiting(), 0U);
+  EXPECT_THAT(Reasons(EventKind::kRejection),
+              testing::ElementsAre(HasSubstr("more than a record takes")));
+  EXPECT_THAT(Reasons(EventKind::kGap), IsEmpty());
+}
+
+TEST_F(RecoveryTest, TwoHistoriesUnderOneNameAreBothKept) {
+  const auto run = [this](const fs::path& file, std::uint64_t first, std::uint64_t last) {
+    SpoolOptions options = TestSpoolOptions(file, ++seed_);
+    options.seal.snapshots = 4;
+    const auto spool = *Spool::Open(options);
+    for (std::uint64_t tick = first; tick <= last; ++tick) {
+      ASSERT_TRUE(spool->Append(MakeSnapshot(tick)));
+      ASSERT_TRUE(spool->Maintain(MakeSnapshot(tick).wall, MakeSnapshot(tick).mono));
+    }
+  };
+  const fs::path original = dir_ / "original";
+  run(original, 1, 10);
+  fs::copy_file(original, path());
+  run(original, 11, 21);
+  run(path(), 31, 46);
+  // Both are damaged, and taken over by one agent, one after the other.
+  fs::rename(original, path().string() + ".damaged-20200101T000000Z");
+  fs::rename(path(), path().string() + ".damaged-20200102T000000Z");
+  const auto spool = Open();
+  ASSERT_TRUE(spool);
+  Settle(*spool);
+  std::vector<WallTime> taken;
+  for (const auto& [name, record] : ReadEverything(path())) {
+    if (std::holds_alternative<Snapshot>(record.content)) taken.push_back(record.time);
+  }
+  std::sort(taken.begin(), taken.end());
+  std::vector<WallTime> expected;
+  for (std::uint64_t tick = 1; tick <= 46; ++tick) {
+    if (tick <= 21 || tick >= 31) expected.push_back(MakeSnapshot(tick).wall);
+  }
+  EXPECT_EQ(taken, expected);
+  ExpectNoRiddles();
+}
+
+TEST_F(RecoveryTest, WhatIsForgottenIsNotSalvagedAgain) {
+  std::string database = Sample().database();
+  std::fill(database.begin(), database.begin() + 1024, '\xff');
+  Write(database, Sample().log());
+  const auto spool = Open();
+  ASSERT_TRUE(spool);
+  while (Survivors() == 0) {
+    ASSERT_TRUE(spool->Maintain(MakeSnapshot(501).wall, MakeSnapshot(501).mono));
+  }
+  ASSERT_LT(Survivors(), Sample().records().size());
+  const auto plan = PlanToForget(path(), Sample().spool_id(), std::nullopt);
+  ASSERT_TRUE(plan) << plan.error().Message();
+  ASSERT_TRUE(RequestForget(path(), *plan));
+  ASSERT_TRUE(spool->Append(MakeSnapshot(502)));
+  Settle(*spool);
+  EXPECT_EQ(Survivors(), 0U);
+  EXPECT_EQ(spool->Claims()->size(), 1U);
+  const auto reading = *OpenForReading(path());
+  EXPECT_EQ(reading->QueryInteger("SELECT count(*) FROM records WHERE id >> 40 NOT IN "
+                                  "(SELECT number FROM origins)"),
+            0);
+  EXPECT_EQ(reading->QueryInteger("SELECT value FROM meta WHERE name = 'origins_max'"), 2);
 }
 
 TEST_F(RecoveryTest, AfterAnotherWriterTheNumbersAreANewIncarnations) {

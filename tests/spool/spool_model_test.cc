@@ -338,7 +338,7 @@ class System {
   std::uint64_t opens_ = 0;
   Sequence incarnation_first_ = 0;
   bool retry_requested_ = false;
-  int crashes_ = 0;
+  std::uint64_t crashes_ = 0;
 };
 
 RC_GTEST_PROP(SpoolModelTest, BehavesAsThePlainModel, ()) {
