@@ -16,6 +16,8 @@ namespace {
 constexpr std::size_t kRowBytesMax = kObjectBytesMax + 4096;
 constexpr std::size_t kColumnsMax = 32;
 constexpr int kDepthMax = 20;
+// Of each row, a tenth of a page stands in it at least.
+constexpr int kLongRowsPerPage = 10;
 
 enum PageType : std::uint8_t {
   kInteriorIndex = 2,
@@ -153,7 +155,7 @@ class CellReader {
     return cell && cell->size() >= 4 ? ReadBigEndian(cell->data(), 4) : 0;
   }
 
-  bool overflowed() const { return overflowed_; }
+  std::size_t bytes_fetched() const { return bytes_fetched_; }
 
  private:
   std::optional<Bytes> CellAt(std::size_t index) const {
@@ -167,11 +169,12 @@ class CellReader {
     if (cell.size() < local + (local < size ? 4 : 0)) return false;
     payload_.assign(cell.begin(), cell.begin() + static_cast<std::ptrdiff_t>(local));
     if (local == size) return true;
-    overflowed_ = true;
+    if (++long_rows_ > kLongRowsPerPage) return false;
     PageNumber next = ReadBigEndian(cell.data() + local, 4);
     // A chain that leads in a circle ends when the row is full.
     while (payload_.size() < size) {
       if (!get_(next, overflow_)) return false;
+      bytes_fetched_ += kPageBytes;
       const std::size_t count = std::min(size - payload_.size(), kPageBytes - 4);
       payload_.insert(payload_.end(), overflow_.begin() + 4,
                       overflow_.begin() + 4 + static_cast<std::ptrdiff_t>(count));
@@ -185,7 +188,8 @@ class CellReader {
   const PageGetter& get_;
   Page overflow_{};
   std::vector<std::uint8_t> payload_;
-  bool overflowed_ = false;
+  int long_rows_ = 0;
+  std::size_t bytes_fetched_ = 0;
 };
 
 class TableWalk {
@@ -196,7 +200,7 @@ class TableWalk {
     Page page;
     if (depth > kDepthMax || !seen_.insert(number).second) return {};
     if (!get_(number, page)) return {};
-    DOAGENT_ASSIGN([[maybe_unused]] const bool overflowed, VisitRows(number, page, get_, visit_));
+    DOAGENT_ASSIGN([[maybe_unused]] const std::size_t bytes, VisitRows(number, page, get_, visit_));
     const auto header = ParseHeader(number, page);
     if (!header || header->type == kLeafIndex || header->type == kLeafTable) return {};
     const CellReader cells(page, *header, get_);
@@ -219,16 +223,16 @@ bool HasShape(const RawRow& row, std::initializer_list<RawValue::Kind> kinds) {
                     [](const RawValue& value, RawValue::Kind kind) { return value.kind == kind; });
 }
 
-Result<bool> VisitRows(PageNumber number, const Page& page, const PageGetter& get,
-                       const RowVisitor& visit) {
+Result<std::size_t> VisitRows(PageNumber number, const Page& page, const PageGetter& get,
+                              const RowVisitor& visit) {
   const auto header = ParseHeader(number, page);
-  if (!header || header->type == kInteriorTable) return false;
+  if (!header || header->type == kInteriorTable) return std::size_t{0};
   CellReader cells(page, *header, get);
   RawRow row;
   for (std::size_t i = 0; i < header->cells; ++i) {
     if (cells.Read(i, row)) DOAGENT_TRY(visit(row));
   }
-  return cells.overflowed();
+  return cells.bytes_fetched();
 }
 
 Result<void> VisitTable(PageNumber root, const PageGetter& get, const RowVisitor& visit) {

@@ -4,6 +4,7 @@
 // Format: https://www.sqlite.org/fileformat2.html, "B-tree Pages", "Record Format".
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
@@ -40,10 +41,11 @@ using RowVisitor = std::function<Result<void>(const RawRow&)>;
 // How to get a further page of a long row. False: it is not there.
 using PageGetter = std::function<bool(PageNumber, Page&)>;
 
-// Calls visit for every row that can be made out in the page; pages of other uses have none. True:
-// some row went on in other pages, for which `get` was asked. Errors: those of visit.
-Result<bool> VisitRows(PageNumber number, const Page& page, const PageGetter& get,
-                       const RowVisitor& visit);
+// Calls visit for every row that can be made out in the page; pages of other uses have none.
+// Returns how many bytes were fetched with `get`, for rows that go on in other pages: not much more
+// than ten times the longest row. Errors: those of visit.
+Result<std::size_t> VisitRows(PageNumber number, const Page& page, const PageGetter& get,
+                              const RowVisitor& visit);
 
 // All rows of a table, from its root page on, as far as its pages can be made out.
 Result<void> VisitTable(PageNumber root, const PageGetter& get, const RowVisitor& visit);

@@ -23,23 +23,24 @@ constexpr std::size_t kUserVersionAt = 60;
 constexpr std::size_t kApplicationIdAt = 68;
 // How far a file is looked through for something of ours.
 constexpr std::size_t kImagesLookedAt = 65536;
+constexpr std::size_t kBytesLookedAt = 64 << 20;
 
 // Whether something in the wreck proves by its checksum that a spool wrote it.
 bool HasSomethingOfOurs(const Wreck& wreck) {
   bool found = false;
-  const std::size_t pages = wreck.pages().pages();
-  const auto look = [&](std::size_t image) {
-    // This visitor never fails, so neither does the visit.
-    (void)wreck.VisitImage(image, [&found](const RawRow& row) -> Result<void> {
-      found = found || ProvesItself(row);
-      return {};
-    });
+  std::size_t bytes = 0;
+  const auto look = [&](std::size_t begin, std::size_t end) {
+    end = std::min(end, begin + kImagesLookedAt);
+    for (std::size_t image = begin; image < end && !found && bytes < kBytesLookedAt; ++image) {
+      // This visitor never fails, so neither does the visit.
+      bytes += *wreck.VisitImage(image, [&found](const RawRow& row) -> Result<void> {
+        found = found || ProvesItself(row);
+        return {};
+      });
+    }
   };
-  for (std::size_t i = 0; !found && i < std::min(pages, kImagesLookedAt); ++i) look(i);
-  for (std::size_t i = pages; !found && i < std::min(wreck.images(), pages + kImagesLookedAt);
-       ++i) {
-    look(i);
-  }
+  look(0, wreck.pages().pages());
+  look(wreck.pages().pages(), wreck.images());
   return found;
 }
 

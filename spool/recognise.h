@@ -13,7 +13,8 @@ enum class Recognised {
   kWreck,     // no database any more, but nobody else's file either
 };
 
-// kRefuse: it is no spool and never was one; it is to be left alone. Reads at most some MiB.
+// kRefuse: it is no spool and never was one; it is to be left alone. Of a file that does not begin
+// like a database, up to 200 MiB are read, and all of it where it is nothing but zeros.
 // REQUIRES that this process has not opened it through SQLite.
 Result<Recognised> Recognise(const std::filesystem::path& path);
 

@@ -12,6 +12,7 @@ namespace {
 
 // Some milliseconds of work.
 constexpr std::size_t kImagesPerStep = 128;
+constexpr std::size_t kBytesPerStep = 4 << 20;
 
 // Only the database's own errors end a salvage.
 Result<void> UnlessOfRecord(Error error) {
@@ -136,10 +137,13 @@ Result<bool> Salvage::Step() {
   const std::uint64_t records_before = records_;
   const auto destinations_before = destinations_;
   const auto divergences_before = divergences_;
+  std::size_t bytes = 0;
   const auto look = [&]() -> Result<void> {
-    for (; image_ < end; ++image_) {
-      DOAGENT_TRY(source_.wreck->VisitImage(
-          image_, [this, take](const RawRow& row) { return (this->*take)(row); }));
+    for (; image_ < end && bytes < kBytesPerStep; ++image_) {
+      DOAGENT_ASSIGN(const std::size_t fetched,
+                     source_.wreck->VisitImage(
+                         image_, [this, take](const RawRow& row) { return (this->*take)(row); }));
+      bytes += fetched;
     }
     return transaction.Commit();
   };

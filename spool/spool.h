@@ -113,7 +113,9 @@ class Spool {
   // Opens or creates the spool, takes its lock, and appends a start event. A damaged file is
   // renamed aside; a new one with a new spool id takes its place, and what is intact is taken over
   // by Maintain. Errors: kRefuse for a file that is no spool or a newer version; kRetry for a
-  // second writer (named); kEvict for a full disk; kFatal for what the file system refuses.
+  // second writer (named), or what the disk does not do at the moment; kFatal for what the file
+  // system refuses. On a disk without space for it, it opens all the same, without a spool id as
+  // yet: records wait in memory until there is space.
   static Result<std::unique_ptr<Spool>> Open(const SpoolOptions& options);
   // Whether Open would refuse what is at the path, without opening it: no database, no empty file.
   static Result<void> CheckPath(const std::filesystem::path& path);
@@ -185,7 +187,7 @@ class Spool {
   // Cheap enough for every snapshot. What cannot be read at the moment is left out.
   SpoolStats Stats();
 
-  SpoolId spool_id() const;
+  SpoolId spool_id() const;  // zero: it could not be opened yet
   // Records that wait in memory.
   std::size_t waiting() const;
   Sequence head() const;  // of the current origin; 0: no record yet

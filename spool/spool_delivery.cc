@@ -26,6 +26,9 @@ auto Spool::Impl::Reading(const Work& work) -> decltype(work()) {
 
 Result<std::vector<Claim>> Spool::Impl::Claims() {
   const std::lock_guard lock(state_mutex_);
+  if (Current().row.spool_id.IsZero()) {
+    return Fail(ErrorCode::kRetry, path_.string(), "could not be opened yet");
+  }
   std::vector<Claim> claims;
   for (const auto& [number, state] : states_) {
     const auto& row = state.row;

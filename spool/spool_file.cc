@@ -56,10 +56,20 @@ Spool::Impl::~Impl() {
 
 Result<void> Spool::Impl::Begin() {
   const std::lock_guard lock(write_mutex_);
+  {
+    // Until there is a file.
+    const std::lock_guard state_lock(state_mutex_);
+    states_[current_] = OriginState();
+  }
   auto opened = OpenOrMakeNew();
-  if (opened || opened.error().code != ErrorCode::kSalvage) return opened;
   // What looked well from outside and is not.
-  return ReplaceFile(opened.error().what);
+  if (!opened && opened.error().code == ErrorCode::kSalvage) {
+    opened = ReplaceFile(opened.error().what);
+  }
+  if (opened || opened.error().code != ErrorCode::kEvict) return opened;
+  // Space may come: until then, records wait.
+  Notice(opened.error().Message() + "; records wait in memory until there is space");
+  return {};
 }
 
 Result<void> Spool::Impl::OpenOrMakeNew() {

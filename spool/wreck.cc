@@ -179,28 +179,28 @@ WreckTables Wreck::ReadTables() const {
   return tables;
 }
 
-Result<void> Wreck::VisitImage(std::size_t image, const RowVisitor& visit) const {
+Result<std::size_t> Wreck::VisitImage(std::size_t image, const RowVisitor& visit) const {
   Page page;
   PageNumber number = 0;
   if (image < pages_.pages()) {
     number = static_cast<PageNumber>(image + 1);
-    if (!pages_.ReadPage(number, page)) return {};
+    if (!pages_.ReadPage(number, page)) return std::size_t{0};
   } else {
     const auto framed = pages_.ReadFrame(image - pages_.pages(), page);
-    if (!framed) return {};
+    if (!framed) return std::size_t{0};
     number = *framed;
   }
   const PageGetter newest = [this](PageNumber wanted, Page& found) {
     return pages_.ReadNewest(wanted, found);
   };
-  DOAGENT_ASSIGN(const bool goes_on, VisitRows(number, page, newest, visit));
-  if (!goes_on || pages_.frames() == 0) return {};
+  DOAGENT_ASSIGN(const std::size_t bytes, VisitRows(number, page, newest, visit));
+  if (bytes == 0 || pages_.frames() == 0) return bytes;
   // The rest of a long row may have been overwritten in the log since.
   const PageGetter older = [this](PageNumber wanted, Page& found) {
     return pages_.ReadPage(wanted, found);
   };
-  DOAGENT_ASSIGN([[maybe_unused]] const bool again, VisitRows(number, page, older, visit));
-  return {};
+  DOAGENT_ASSIGN(const std::size_t again, VisitRows(number, page, older, visit));
+  return bytes + again;
 }
 
 }  // namespace doagent::spool

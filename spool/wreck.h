@@ -54,8 +54,8 @@ class Wreck {
 
   // Pages of the file, then frames of the log: each is looked at by itself.
   std::size_t images() const { return pages_.pages() + pages_.frames(); }
-  // All rows in one of them, of whatever table.
-  Result<void> VisitImage(std::size_t image, const RowVisitor& visit) const;
+  // All rows in one of them, of whatever table. Returns how many bytes stood elsewhere (VisitRows).
+  Result<std::size_t> VisitImage(std::size_t image, const RowVisitor& visit) const;
 
   const PageFile& pages() const { return pages_; }
 

@@ -347,6 +347,31 @@ TEST_F(RecoveryTest, SomebodyElsesFileInItsPlaceIsLeftAloneAndRecordsWait) {
   EXPECT_EQ(spool->waiting(), 0U);
 }
 
+TEST_F(RecoveryTest, AStartOnAFullDiskWaitsForSpace) {
+  FaultVfs vfs;
+  vfs.FailAt(FaultVfs::Call::kWrite, 1, SQLITE_FULL, 1'000'000);
+  const auto spool = Open();
+  ASSERT_TRUE(spool);
+  EXPECT_THAT(spool->TakeNotices(), Contains(HasSubstr("wait in memory")));
+  const auto stored = spool->Append(MakeSnapshot(501));
+  ASSERT_FALSE(stored);
+  EXPECT_EQ(stored.error().code, ErrorCode::kEvict);
+  EXPECT_FALSE(spool->Maintain(MakeSnapshot(501).wall, MakeSnapshot(501).mono));
+  EXPECT_EQ(spool->waiting(), 1U);
+  // There is nothing to be offered yet, not even a name.
+  EXPECT_TRUE(spool->spool_id().IsZero());
+  EXPECT_FALSE(spool->Claims());
+  EXPECT_EQ(spool->Stats().waiting_records, 1U);
+
+  vfs.Heal();
+  const auto next = spool->Append(MakeSnapshot(502));
+  ASSERT_TRUE(next) << next.error().Message();
+  EXPECT_EQ(*next, 3U) << "behind the start event and the one that waited";
+  EXPECT_EQ(spool->waiting(), 0U);
+  EXPECT_EQ(spool->Claims()->size(), 1U);
+  EXPECT_THAT(Reasons(EventKind::kStart), SizeIs(1));
+}
+
 TEST_F(RecoveryTest, WhatIsRefusedAfterItWaitedIsARejection) {
   const auto spool = Open();
   ASSERT_TRUE(spool);
