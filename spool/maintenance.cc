@@ -50,6 +50,21 @@ Result<bool> Maintenance::Seal(const OriginExtent& extent, WallTime now) {
   return true;
 }
 
+Result<void> Maintenance::SealBacklog(const OriginExtent& extent, Sequence from) {
+  Unsealed& unsealed = unsealed_[extent.number];
+  if (policy_.backlog == 0 || unsealed.rows < policy_.backlog) return {};
+  const Sequence last = extent.complete.empty() ? 0 : extent.complete.last();
+  while (from <= last && last - from + 1 >= policy_.backlog) {
+    DOAGENT_ASSIGN(const auto sealed, sealer_->SealNext(extent.number, extent.complete, from,
+                                                        {policy_.snapshots, true}));
+    if (!sealed) return {};
+    ++seals_since_sweep_;
+    from = sealed->range.last + 1;
+    unsealed.rows -= std::min(unsealed.rows, sealed->snapshots);
+  }
+  return {};
+}
+
 Result<void> Maintenance::Sweep(std::optional<std::int64_t> key) {
   if (seals_since_sweep_ < kSealsPerSweep) return {};
   DOAGENT_ASSIGN(Transaction transaction, writer_.Begin());

@@ -95,6 +95,9 @@ Result<PendingRecords> Spool::Read(const SpoolId& spool_id, SequenceRange range)
 Result<std::vector<StoredObject>> Spool::Objects(const std::vector<ObjectId>& ids) {
   return impl_->Objects(ids);
 }
+void Spool::SealBacklog() {
+  impl_->SealBacklog();
+}
 void Spool::Acknowledge(const SpoolId& spool_id, const ReceiverId& receiver,
                         const RangeSet& ranges) {
   impl_->Acknowledge(spool_id, receiver, ranges);

@@ -27,6 +27,7 @@ namespace doagent::spool {
 struct SealPolicy {
   std::size_t snapshots = 360;              // a run of so many
   Nanoseconds age = std::chrono::hours(1);  // or a shorter one whose first row is so old
+  std::size_t backlog = 60;                 // or one of so many that are about to be delivered
 };
 
 // What is kept, and for how long.
@@ -155,6 +156,11 @@ class Spool {
 
   // The objects with their dependencies, each once, what others name before what names it.
   Result<std::vector<StoredObject>> Objects(const std::vector<ObjectId>& ids);
+
+  // A receiver is there again: what has gathered meanwhile of the current origin is sealed, if it
+  // is worth it, for blocks take a third of the bytes. The next append waits while that lasts: some
+  // ten milliseconds for an hour's rows. What hinders it shows there.
+  void SealBacklog();
 
   // The receiver has stored these durably. Remembered at once, written with a later append (every
   // sixth or so) or at the stop: losing one costs a re-send.

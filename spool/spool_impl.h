@@ -71,6 +71,7 @@ class Spool::Impl {
                                      std::size_t bytes_max);
   Result<PendingRecords> Read(const SpoolId& spool_id, SequenceRange range);
   Result<std::vector<StoredObject>> Objects(const std::vector<ObjectId>& ids);
+  void SealBacklog();
   void Acknowledge(const SpoolId& spool_id, const ReceiverId& receiver, const RangeSet& ranges);
   RangeSet Acknowledged(const SpoolId& spool_id, const ReceiverId& receiver) const;
   Result<void> Unacknowledge(const SpoolId& spool_id, const ReceiverId& receiver,

@@ -226,6 +226,24 @@ Result<bool> Spool::Impl::ForgetSome() {
   return !forgetting_.empty();
 }
 
+void Spool::Impl::SealBacklog() {
+  const std::lock_guard lock(write_mutex_);
+  // Not the moment: what waits comes first.
+  if (!MakeReady() || !queue_.empty()) return;
+  Sequence first = 0;
+  {
+    const std::lock_guard state_lock(state_mutex_);
+    const OriginState& current = Current();
+    const auto pending =
+        current.delivery.settled().NextAbsent(current.row.first_sequence, current.head);
+    if (!pending) return;
+    first = pending->first;
+  }
+  for (const OriginExtent& extent : Extents()) {
+    if (extent.number == CurrentNumber()) (void)Noting(maintenance_->SealBacklog(extent, first));
+  }
+}
+
 Result<bool> Spool::Impl::MaintainSome(WallTime wall, MonoTime mono) {
   if (forget_wanted_) DOAGENT_TRY(BeginToForget());
   for (const OriginExtent& extent : Extents()) {

@@ -121,6 +121,7 @@ void Uploader::HandleWelcome(const Welcome& welcome) {
   status_.receiver = welcome.receiver;
   status_.receiver_name = welcome.receiver_name;
   if (!reconciled->conflict.empty()) return StartNewEpoch(welcome.receiver, reconciled->conflict);
+  spool_.SealBacklog();
 
   ++status_.sessions;
   status_.interval_wanted = welcome.interval;

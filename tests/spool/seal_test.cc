@@ -30,7 +30,7 @@ class SealTest : public ::testing::Test {
     spool_.reset();
     SpoolOptions options = test::TestSpoolOptions(path_, ++opens_);
     options.key_interval = 10;
-    options.seal = {20, std::chrono::minutes(10)};
+    options.seal = {20, std::chrono::minutes(10), 8};
     auto spool = Spool::Open(options);
     ASSERT_TRUE(spool) << spool.error().Message();
     spool_ = *std::move(spool);
@@ -138,6 +138,33 @@ TEST_F(SealTest, AShortRunIsSealedWhenItIsOld) {
   EXPECT_THAT(Blocks(), IsEmpty());
   EXPECT_EQ(Maintain(At(5) + std::chrono::minutes(10)), 1);
   EXPECT_THAT(Blocks(), ElementsAre(SequenceRange{2, 6}));
+}
+
+TEST_F(SealTest, ABacklogIsSealedFromWhatIsPending) {
+  Append(1, 4);
+  spool_->Acknowledge(spool_->spool_id(), *ReceiverId::FromBytes("receiver-receive"),
+                      RangeSet({{1, 3}}));
+  spool_->SealBacklog();
+  EXPECT_THAT(Blocks(), IsEmpty()) << "too few";
+  Append(5, 30);
+  const auto before = Records();
+  spool_->SealBacklog();
+  EXPECT_THAT(Blocks(), ElementsAre(SequenceRange{4, 23}, SequenceRange{24, 31}));
+  const auto pending = *spool_->NextPending(spool_->spool_id(), {}, 1 << 20);
+  ASSERT_TRUE(pending.block);
+  EXPECT_EQ(pending.block->range, (SequenceRange{4, 23}));
+  const auto after = Records();
+  ASSERT_THAT(after, SizeIs(before.size()));
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    EXPECT_EQ(after[i].content.index(), before[i].content.index());
+    EXPECT_EQ(after[i].sequence, before[i].sequence);
+  }
+  // What came before is no backlog; a run that is cut off is sealed with the next step.
+  EXPECT_EQ(Count("records"), 3);
+  Maintain(At(31));
+  Append(31, 60);
+  Maintain(At(60));
+  EXPECT_EQ(Blocks().front(), (SequenceRange{2, 3}));
 }
 
 TEST_F(SealTest, WhatAnEarlierOpeningLeftIsSealedOnceTheNextGoesOn) {

@@ -19,7 +19,11 @@ UploadWorld::UploadWorld(Options options)
 void UploadWorld::Open() {
   auto spool_options = TestSpoolOptions(SpoolPath(), options_.seed * 1000 + ++opening_);
   spool_options.key_interval = options_.key_interval;
-  if (options_.seal_snapshots > 0) spool_options.seal.snapshots = options_.seal_snapshots;
+  spool_options.seal.backlog = 0;
+  if (options_.seal_snapshots > 0) {
+    spool_options.seal.snapshots = options_.seal_snapshots;
+    spool_options.seal.backlog = 6;
+  }
   spool_options.wall = Wall();
   spool_options.mono = clock;
   auto opened = spool::Spool::Open(spool_options);

@@ -186,6 +186,27 @@ TEST(UploadToInbox, ADamagedBlockIsSetAsideWhole) {
   EXPECT_THAT(world.status().counters.records_parked, 8U);
 }
 
+TEST(UploadToInbox, WhatGatheredInAnOutageArrivesInBlocks) {
+  InboxWorld both(50);
+  auto& world = both.world;
+  world.Append(3);
+  ASSERT_TRUE(world.RunUntilDrained(minutes(1)));
+  world.transport.reachable = false;
+  world.transport.Cut({CloseReason::kUnreachable, "cut", {}});
+  world.Append(20);
+  world.transport.reachable = true;
+  std::size_t rows = 0;
+  std::size_t blocks = 0;
+  both.receiver.spoil = [&](uploader::OutgoingBatch& batch) {
+    rows += batch.records.size();
+    blocks += batch.blocks.size();
+  };
+  ASSERT_TRUE(world.RunUntilDrained(minutes(10)));
+  EXPECT_EQ(blocks, 1U);
+  EXPECT_EQ(rows, 0U);
+  EXPECT_THAT(both.receiver.StatusOf(world.spool->spool_id()).missing, IsEmpty());
+}
+
 TEST(UploadToInbox, ABlockIsSentWholeWhenPartOfItWasDelivered) {
   InboxWorld both(8);
   auto& world = both.world;
