@@ -39,7 +39,7 @@ enum class RemovalKind : std::uint8_t {
   kExpired,  // old enough, and delivered
   kEvicted,  // for want of space
   kThinned,  // the same, and a part of its block stays
-  kDamaged,  // a receiver's: could not be read any more
+  kDamaged,  // could not be read any more; on an agent an event says so instead
 };
 
 // One thing to be done, small enough for one transaction.

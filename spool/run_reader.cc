@@ -65,6 +65,7 @@ Result<std::optional<StoredRun>> RunReader::Next(OriginNumber origin, Sequence f
 }
 
 Result<std::optional<std::int64_t>> RunReader::TimeAt(OriginNumber origin, Sequence first) {
+  DOAGENT_ASSIGN([[maybe_unused]] const ReadScope scope, ReadScope::Begin(*database_));
   DOAGENT_ASSIGN(const auto records, records_.Read(origin, first, kSequenceMax, {0, 1}));
   DOAGENT_ASSIGN(const auto block, blocks_.FindHead(origin, first, kSequenceMax));
   if (block && (records.empty() || block->range.first <= records.front().sequence)) {

@@ -123,6 +123,13 @@ TEST(StatusViewTest, TextIsAScreenForAPerson) {
             "  missing       none\n");
 }
 
+TEST(StatusViewTest, ASalvagedFileHasNoIdYet) {
+  spool::SpoolStatus status;
+  EXPECT_THAT(StatusText(status, "new.db", kNow),
+              HasSubstr("id            none before an agent goes on with it\n"));
+  EXPECT_TRUE(nlohmann::json::parse(StatusJson(status, -1)).at("spool_id").is_null());
+}
+
 TEST(StatusViewTest, TextCutsLongListsAndCannotDriveATerminal) {
   spool::SpoolStatus status = Example();
   status.receiver = true;

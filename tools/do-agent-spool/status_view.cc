@@ -170,7 +170,9 @@ void AppendOrigin(const spool::OriginStatus& origin, bool own, WallTime now, std
 std::string StatusJson(const spool::SpoolStatus& status, int indent) {
   Json origins = Json::array();
   for (const spool::OriginStatus& origin : status.origins) origins.push_back(OriginJson(origin));
-  const Json object = {{"spool_id", status.spool_id.Hex()},
+  // A file that was salvaged by command has none before an agent goes on with it.
+  const Json spool_id = status.spool_id.IsZero() ? Json() : Json(status.spool_id.Hex());
+  const Json object = {{"spool_id", spool_id},
                        {"kind", status.receiver ? "receiver" : "agent"},
                        {"origins", std::move(origins)},
                        {"file_bytes", status.file_bytes},
@@ -187,7 +189,8 @@ std::string StatusText(const spool::SpoolStatus& status, const std::string& path
   std::string out;
   cli::AppendPrintable(path, out);
   out += status.receiver ? "  (a receiver's spool)\n" : "  (an agent's spool)\n";
-  AppendRow("id", status.spool_id.Hex(), out);
+  const bool named = !status.spool_id.IsZero();
+  AppendRow("id", named ? status.spool_id.Hex() : "none before an agent goes on with it", out);
   AppendRow("size", SizeText(status.file_bytes), out);
   AppendRow("room", RoomText(status), out);
   if (status.forgotten_records > 0) {
