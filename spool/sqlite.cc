@@ -135,8 +135,9 @@ void Statement::BindAt(int index, std::string_view blob) {
 }
 
 void Statement::BindAt(int index, const std::string& text) {
+  // Copied, for texts are short: what is stepped through may outlive a temporary.
   DOAGENT_CHECK(sqlite3_bind_text64(statement_.get(), index, text.data(), text.size(),
-                                    SQLITE_STATIC, SQLITE_UTF8) == SQLITE_OK);
+                                    SQLITE_TRANSIENT, SQLITE_UTF8) == SQLITE_OK);
 }
 
 Database::Database(sqlite3* handle, std::string path) : path_(std::move(path)), handle_(handle) {}

@@ -54,7 +54,7 @@ class Statement {
   void BindAt(int index, std::uint64_t value) { BindAt(index, static_cast<std::int64_t>(value)); }
   void BindAt(int index, int value) { BindAt(index, std::int64_t{value}); }
   void BindAt(int index, std::optional<std::int64_t> value);
-  // A view is a blob; a std::string is text. Both must live until Reset.
+  // A view is a blob, which must live until Reset; a std::string is text, and is copied.
   void BindAt(int index, std::string_view blob);
   void BindAt(int index, const std::string& text);
 

@@ -11,6 +11,7 @@
 #include <memory>
 #include <set>
 
+#include "spool/layout.h"
 #include "spool/reader.h"
 #include "spool/request.h"
 #include "spool/spool.h"
@@ -102,7 +103,8 @@ class System {
     const Sequence head = spool_->head();
     for (int step = *rc::gen::inRange(1, 8); step > 0; --step) Maintain();
     *disk_is_short_ = false;
-    CarryOutRequests();
+    // Without a removal nothing was committed.
+    if (!RequestsWait()) CarryOutRequests();
     for (Sequence event = head + 1; event <= spool_->head(); ++event) NoteEvent(event);
     std::set<Name> there;
     const auto reader = Reader::Open(path());
@@ -235,6 +237,12 @@ class System {
   void CarryOutRequests() {
     if (!std::exchange(retry_requested_, false)) return;
     model_.parked.clear();
+  }
+
+  bool RequestsWait() const {
+    const auto database = OpenForReading(path());
+    RC_ASSERT(database.has_value());
+    return (*database)->QueryInteger("SELECT count(*) FROM requests").value() != 0;
   }
 
   static void Rename(std::set<Name>& names, const SpoolId& from, const SpoolId& to,

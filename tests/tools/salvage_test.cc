@@ -77,7 +77,8 @@ TEST(SalvageCommandTest, ListsWhatIsLostAndEntersIt) {
   std::uint64_t lost = 0;
   for (const Json& origin : told["lost"]) lost += origin["records"].get<std::uint64_t>();
   const auto status = RunTool({"status", "--spool", output, "--format", "json"});
-  for (const Json& origin : Json::parse(status.out)["origins"]) {
+  const Json after = Json::parse(status.out);
+  for (const Json& origin : after["origins"]) {
     EXPECT_EQ(origin["lost_records"].get<std::uint64_t>(), lost);
     EXPECT_TRUE(origin["missing"].empty());
   }
