@@ -50,19 +50,21 @@ Result<bool> Maintenance::Seal(const OriginExtent& extent, WallTime now) {
   return true;
 }
 
-Result<void> Maintenance::SealBacklog(const OriginExtent& extent, Sequence from) {
+Result<bool> Maintenance::SealBacklog(const OriginExtent& extent, Sequence from) {
   Unsealed& unsealed = unsealed_[extent.number];
-  if (policy_.backlog == 0 || unsealed.rows < policy_.backlog) return {};
+  if (policy_.backlog == 0 || unsealed.rows < policy_.backlog) return false;
+  bool any = false;
   const Sequence last = extent.complete.empty() ? 0 : extent.complete.last();
   while (from <= last && last - from + 1 >= policy_.backlog) {
     DOAGENT_ASSIGN(const auto sealed, sealer_->SealNext(extent.number, extent.complete, from,
                                                         {policy_.snapshots, true}));
-    if (!sealed) return {};
+    if (!sealed) break;
+    any = true;
     ++seals_since_sweep_;
     from = sealed->range.last + 1;
     unsealed.rows -= std::min(unsealed.rows, sealed->snapshots);
   }
-  return {};
+  return any;
 }
 
 Result<void> Maintenance::Sweep(std::optional<std::int64_t> key) {

@@ -38,8 +38,9 @@ class Maintenance {
   // Seals one run of the origin. True: there may be another.
   Result<bool> Seal(const OriginExtent& extent, WallTime now);
 
-  // Seals the rows of the origin from `from` on, if there are as many as make a backlog.
-  Result<void> SealBacklog(const OriginExtent& extent, Sequence from);
+  // Seals the rows of the origin from `from` on, if there are as many as make a backlog. True: it
+  // did.
+  Result<bool> SealBacklog(const OriginExtent& extent, Sequence from);
 
   // Removes unused objects, now and then; `key` is in use although no row names it.
   Result<void> Sweep(std::optional<std::int64_t> key);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <system_error>
+#include <utility>
 
 #include "spool/origin_table.h"
 #include "spool/range_table.h"
@@ -18,10 +19,13 @@ constexpr ReadLimits kPiece{256 << 10, 512};
 constexpr std::size_t kVacuumPages = 256;
 // Free pages that are kept for what is appended next.
 constexpr std::int64_t kFreePagesMin = 512;
-constexpr std::uint64_t kSpareBytesMin = kFreePagesMin << 10;
-// A disk with so much space is not full, unless it refuses so many writes in a row.
-constexpr std::uint64_t kPlentyBytes = 8 << 20;
-constexpr int kRefusalsOfAQuota = 3;
+// What one run of the log may add to the file at most; of a small spool or disk, no more than this
+// part of it.
+constexpr std::uint64_t kRoomBytes = 1 << 20;
+constexpr std::uint64_t kRoomPartOfSpool = 64;
+constexpr std::uint64_t kRoomPartOfDisk = 16;
+// On a full disk, so much of the file is made free at most.
+constexpr std::uint64_t kRoomPartOfFile = 4;
 // How often the whole is looked at; what goes for want of space goes on at once.
 constexpr Nanoseconds kLookEvery = std::chrono::seconds(10);
 // The border between what is kept and what is old may move so many times as fast as time passes: a
@@ -55,6 +59,14 @@ std::optional<std::uint64_t> DiskFreeBytes(const std::string& path) {
   return disk.f_bavail * disk.f_frsize;
 }
 
+std::uint64_t RoomWanted(const std::string& path, const RetentionPolicy& policy) {
+  std::uint64_t bytes = kRoomBytes;
+  if (policy.bytes_max > 0) bytes = std::min(bytes, policy.bytes_max / kRoomPartOfSpool);
+  struct statvfs disk {};
+  if (statvfs(path.c_str(), &disk) != 0) return bytes;
+  return std::min<std::uint64_t>(bytes, disk.f_blocks * disk.f_frsize / kRoomPartOfDisk);
+}
+
 bool Within(const RangeSet& inner, const RangeSet& outer) {
   const auto ranges = inner.ToVector();
   return std::all_of(ranges.begin(), ranges.end(),
@@ -72,6 +84,7 @@ Result<std::unique_ptr<Retention>> Retention::Prepare(Writer& writer, Sealer& se
   DOAGENT_TRY(retention->Reload());
   DOAGENT_ASSIGN(const auto horizon, LoadMetaInteger(writer.database(), kHorizon));
   if (horizon) retention->horizon_ = FromUnixNanoseconds(*horizon);
+  retention->room_wanted_ = RoomWanted(writer.database().path(), policy);
   return retention;
 }
 
@@ -81,9 +94,12 @@ Result<Retention::Space> Retention::Measure() {
   DOAGENT_ASSIGN(const std::int64_t free_pages, database.QueryInteger("PRAGMA freelist_count"));
   DOAGENT_ASSIGN(const std::int64_t page_bytes, database.QueryInteger("PRAGMA page_size"));
   Space space;
-  space.used_bytes = static_cast<std::uint64_t>((pages - free_pages) * page_bytes);
+  space.pages_bytes = static_cast<std::uint64_t>(pages * page_bytes);
   space.spare_bytes = static_cast<std::uint64_t>(free_pages * page_bytes);
   std::error_code none;
+  const auto file = std::filesystem::file_size(database.path(), none);
+  if (!none) space.file_bytes = file;
+  space.used_bytes = std::max(space.file_bytes, space.pages_bytes) - space.spare_bytes;
   const auto log = std::filesystem::file_size(database.path() + "-wal", none);
   if (!none) space.used_bytes += log;
   space.used_bytes += reserve_.bytes() + BytesSetAside(database.path());
@@ -96,11 +112,14 @@ bool Retention::DiskIsShort(const Space& space) const {
   return space.disk_free_bytes && *space.disk_free_bytes < policy_.disk_free_bytes_min;
 }
 
-std::string Retention::Want(const Space& space) const {
+std::string Retention::Want(const Space& space) {
   if (policy_.bytes_max > 0 && space.used_bytes > policy_.bytes_max) {
     return "the spool may have " + Mebibytes(policy_.bytes_max);
   }
-  if (disk_full_) return "the disk is full";
+  // In one go when there is little, rather than a little at every turn.
+  const std::uint64_t enough = std::min(room_wanted_, space.file_bytes / kRoomPartOfFile);
+  making_room_ = disk_full_ && space.Room() < (making_room_ ? enough : enough / 2);
+  if (making_room_) return "the disk is full";
   // What is about to be given back counts as given back.
   if (DiskIsShort(space) &&
       *space.disk_free_bytes + space.spare_bytes < policy_.disk_free_bytes_min) {
@@ -111,8 +130,20 @@ std::string Retention::Want(const Space& space) const {
 }
 
 void Retention::NoteDiskFull() {
-  ++writes_refused_;
+  write_refused_ = true;
   looked_ = false;
+}
+
+void Retention::MakeRoom(const Space& space) {
+  Database& database = writer_.database();
+  // With what was given up, the log may be copied now.
+  if (std::exchange(write_refused_, false)) database.CopyLog();
+  // What is to stay free is room enough.
+  if (DiskIsShort(space) || space.file_bytes >= space.pages_bytes + room_wanted_) {
+    disk_full_ = false;
+    return;
+  }
+  disk_full_ = !database.ExtendFile(space.pages_bytes + room_wanted_);
 }
 
 Result<bool> Retention::GiveUpWreck() {
@@ -161,8 +192,10 @@ Result<std::optional<Removal>> Retention::First(OriginNumber origin, const Range
         removal.time = FromUnixNanoseconds(run->block->last_time_unix_ns);
         return removal;
       }
+      removal.only_events = true;
       for (const auto& record : run->records) {
         if (!old(record.time_unix_ns)) break;
+        removal.only_events = removal.only_events && record.kind == RecordKind::kEvent;
         removal.sequences.Add({record.sequence, record.sequence});
         removal.time = FromUnixNanoseconds(record.time_unix_ns);
       }
@@ -269,11 +302,8 @@ Result<std::optional<Removal>> Retention::Choose(const std::vector<Holding>& hol
   }
   if (!removal) {
     DOAGENT_ASSIGN(Space space, Measure());
-    const bool plenty = space.disk_free_bytes.value_or(0) >= kPlentyBytes;
-    if (plenty && writes_refused_ < kRefusalsOfAQuota) writes_refused_ = 0;
-    // Pages that are free take what comes next, in a file system that is full, too.
-    if (space.spare_bytes >= kSpareBytesMin) writes_refused_ = 0;
-    disk_full_ = writes_refused_ > 0;
+    MakeRoom(space);
+    DOAGENT_ASSIGN(space, Measure());
     std::string want = Want(space);
     while (!want.empty()) {
       DOAGENT_ASSIGN(const bool given_up, GiveUpWreck());
@@ -337,11 +367,21 @@ Result<bool> Retention::Vacuum() {
   DOAGENT_ASSIGN(const Space space, Measure());
   const bool disk_is_short = DiskIsShort(space);
   DOAGENT_ASSIGN(const std::int64_t pages, database.QueryInteger("PRAGMA page_count"));
-  if (disk_full_) return false;  // they are kept for what comes next
+  if (disk_full_) {
+    // They are kept for what comes next; but the file has to have all pages that are left.
+    const auto page_bytes =
+        static_cast<std::int64_t>(space.pages_bytes) / std::max<std::int64_t>(pages, 1);
+    const auto beyond = pages - static_cast<std::int64_t>(space.file_bytes) / page_bytes;
+    if (beyond <= 0) return false;
+    const auto count = std::min<std::int64_t>({beyond, free_pages, kVacuumPages});
+    DOAGENT_TRY(database.Execute("PRAGMA incremental_vacuum(" + std::to_string(count) + ")"));
+    database.CopyLog();
+    return true;
+  }
   if (!disk_is_short && free_pages < std::max(kFreePagesMin, pages / 8)) return false;
   DOAGENT_TRY(database.Execute("PRAGMA incremental_vacuum(" + std::to_string(kVacuumPages) + ")"));
   // The file gets shorter when the log is copied into it; that comes by itself, but not at once.
-  if (disk_is_short) DOAGENT_TRY(database.Execute("PRAGMA wal_checkpoint(PASSIVE)"));
+  if (disk_is_short) database.CopyLog();
   return true;
 }
 

@@ -49,7 +49,8 @@ struct Removal {
   SequenceRange range;  // of the block, or of the rows and events
   bool block = false;
   RangeSet sequences;  // that go
-  WallTime time;       // of the newest of them
+  bool only_events = false;
+  WallTime time;  // of the newest of them
   std::string reason;
 };
 
@@ -68,10 +69,10 @@ class Retention {
   // The transaction of the last Apply is durable: this is remembered.
   void Applied(const Removal& removal);
 
-  // A write found no space. If the disk has none, or says that it has some and refuses again and
-  // again (a quota), something has to go, whatever the policy would keep, so that what comes next
-  // fits into the pages that become free.
+  // A write found no space: what there is to be done about it is not put off.
   void NoteDiskFull();
+  // The file cannot grow any more: the next records have to fit into what it has.
+  bool disk_full() const { return disk_full_; }
 
   // What was removed has moved to another origin.
   Result<void> Reload();
@@ -88,9 +89,16 @@ class Retention {
   };
 
   struct Space {
-    std::uint64_t used_bytes = 0;   // database without its free pages, log, what lies beside them
-    std::uint64_t spare_bytes = 0;  // its free pages
+    std::uint64_t pages_bytes = 0;  // of the database, whether or not its file has them yet
+    std::uint64_t spare_bytes = 0;  // of its free pages
+    std::uint64_t file_bytes = 0;   // of its file
+    std::uint64_t used_bytes = 0;   // file without free pages, log, what lies beside them
     std::optional<std::uint64_t> disk_free_bytes;
+    // What fits in before the file has to grow.
+    std::uint64_t Room() const {
+      const std::uint64_t taken = pages_bytes - spare_bytes;
+      return file_bytes > taken ? file_bytes - taken : 0;
+    }
   };
 
   Retention(Writer& writer, Sealer& sealer, ReserveFile& reserve, RunReader runs,
@@ -103,10 +111,13 @@ class Retention {
 
   Result<Space> Measure();
   bool DiskIsShort(const Space& space) const;
+  // Sees to it that what comes next can be copied from the log to the file, before it is in the
+  // log: a log that cannot be emptied is a dead end.
+  void MakeRoom(const Space& space);
   // Damaged files of which everything has been taken over. False: there are none.
   Result<bool> GiveUpWreck();
   // Why something has to go; empty: it need not.
-  std::string Want(const Space& space) const;
+  std::string Want(const Space& space);
   WallTime Horizon(WallTime wall, MonoTime mono);
   // The origin's first records, all of which are in `allowed` and older than `before`.
   Result<std::optional<Removal>> First(OriginNumber origin, const RangeSet& allowed,
@@ -128,8 +139,10 @@ class Retention {
   std::optional<WallTime> horizon_;
   MonoTime looked_at_;  // when; what is older than the horizon changes slowly
   bool looked_ = false;
-  int writes_refused_ = 0;  // for want of space, since there was some
+  bool write_refused_ = false;
   bool disk_full_ = false;
+  bool making_room_ = false;       // on a full disk, until there is enough
+  std::uint64_t room_wanted_ = 0;  // bytes
   ThinningPass thinning_;
 };
 

@@ -62,6 +62,8 @@ SpoolId Spool::Impl::ForeignId(OriginNumber origin) const {
 std::optional<StoredRecord> Spool::Impl::LossEvent(const Removal& removal, WallTime wall,
                                                    MonoTime mono) const {
   if (removal.kind == RemovalKind::kExpired) return std::nullopt;
+  // What they said is in the totals; an event for an event would have no end.
+  if (removal.only_events) return std::nullopt;
   const std::uint64_t lost = Undelivered(removal.origin, removal.sequences);
   if (lost == 0) return std::nullopt;
   const bool thinned = removal.kind == RemovalKind::kThinned;
@@ -79,6 +81,13 @@ std::optional<StoredRecord> Spool::Impl::LossEvent(const Removal& removal, WallT
 Result<bool> Spool::Impl::Retain(WallTime wall, MonoTime mono) {
   DOAGENT_ASSIGN(const auto removal, retention_->Choose(Holdings(), wall, mono));
   if (!removal) return retention_->Vacuum();
+  if (retention_->disk_full()) {
+    // Blocks take a third of the space: that costs nobody anything.
+    for (const OriginExtent& extent : Extents()) {
+      DOAGENT_ASSIGN(const bool sealed, maintenance_->SealBacklog(extent, 1));
+      if (sealed) return true;
+    }
+  }
   const auto event = LossEvent(*removal, wall, mono);
   DOAGENT_TRY(Commit(/*acknowledgements_due=*/false, [&]() -> Result<void> {
     DOAGENT_TRY(retention_->Apply(*removal));

@@ -15,6 +15,7 @@ namespace {
 constexpr int kBusyTimeoutMs = 5000;
 
 constexpr int kCheckpointTimeoutMs = 200;
+constexpr int kChunkBytes = 64 << 10;
 
 ErrorCode CodeOf(int sqlite_code) {
   switch (sqlite_code & 0xff) {
@@ -202,6 +203,20 @@ std::int64_t Database::LastInsertId() const {
 
 void Database::LeaveLogAtClose(bool leave) {
   sqlite3_db_config(handle_.get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, leave ? 1 : 0, nullptr);
+}
+
+bool Database::ExtendFile(std::uint64_t bytes) {
+  // Without chunks, SQLite takes no hint.
+  int chunk = kChunkBytes;
+  auto size = static_cast<sqlite3_int64>(bytes);
+  sqlite3* handle = handle_.get();
+  return sqlite3_file_control(handle, "main", SQLITE_FCNTL_CHUNK_SIZE, &chunk) == SQLITE_OK &&
+         sqlite3_file_control(handle, "main", SQLITE_FCNTL_SIZE_HINT, &size) == SQLITE_OK;
+}
+
+void Database::CopyLog() {
+  (void)sqlite3_wal_checkpoint_v2(handle_.get(), "main", SQLITE_CHECKPOINT_PASSIVE, nullptr,
+                                  nullptr);
 }
 
 Result<void> Database::EmptyLog() {

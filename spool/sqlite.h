@@ -106,6 +106,12 @@ class Database {
   // syncing a log that grows means syncing the file system's own journal too, which doubles what a
   // commit takes. REQUIRES a write transaction, so that nobody else writes to it.
   Result<void> ExtendLog(std::size_t bytes);
+  // Makes the file of the database so long, rounded up to chunks, with blocks of the disk behind
+  // all of it; what is behind the last page is nobody's. Every checkpoint cuts it back to the last
+  // chunk that has pages. False: the disk has not that much space, or does not say.
+  bool ExtendFile(std::uint64_t bytes);
+  // Copies what it can of the log into the database.
+  void CopyLog();
   // Copies the whole log into the database, syncs that and makes the log empty. kRetry: a reader
   // stands in the way.
   Result<void> EmptyLog();
