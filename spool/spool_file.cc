@@ -171,8 +171,7 @@ Result<void> Spool::Impl::UseFile(OwnedFile owned) {
   }
   DOAGENT_TRY(BeginToForget());
   DOAGENT_TRY(OpenForReadingToo());
-  held_database_ = Hold(path_);
-  held_log_ = Hold(LogOf(path_));
+  HoldFile();
   if (!owned.log_aside.empty()) DOAGENT_TRY(FinishSalvage());
   return {};
 }
@@ -190,8 +189,12 @@ void Spool::Impl::CloseFile(bool leave_log) {
   runs_.reset();
   read_database_.reset();
   writer_.reset();
-  held_database_ = Descriptor();
-  held_log_ = Descriptor();
+}
+
+void Spool::Impl::HoldFile() {
+  // What is held already stays: closing it would give up SQLite's locks on the same file.
+  if (!held_database_.IsAt(path_)) held_database_ = Hold(path_);
+  if (!held_log_.IsAt(LogOf(path_))) held_log_ = Hold(LogOf(path_));
 }
 
 Result<void> Spool::Impl::Reopen() {
@@ -233,8 +236,7 @@ Result<void> Spool::Impl::ReopenFile() {
   encoder_.emplace(incarnation_, options_.key_interval);
   key_number_.reset();
   DOAGENT_TRY(OpenForReadingToo());
-  held_database_ = Hold(path_);
-  held_log_ = Hold(LogOf(path_));
+  HoldFile();
   suspect_ = false;
   return {};
 }
@@ -244,6 +246,8 @@ Result<void> Spool::Impl::ReplaceFile(const std::string& why) {
   begun_ = false;
   DOAGENT_ASSIGN(const auto aside, SetAside(path_, wall_));
   // From here on there is nothing at the path, whatever becomes of the new file.
+  held_database_ = Descriptor();
+  held_log_ = Descriptor();
   damage_.clear();
   {
     const std::lock_guard lock(state_mutex_);
@@ -301,7 +305,7 @@ Result<void> Spool::Impl::MakeFileReady() {
     const std::lock_guard lock(state_mutex_);
     damage_ = damage_seen_;
   }
-  if (writer_ && held_database_.IsGoneFrom(path_)) return ReplaceVanished();
+  if (held_database_.valid() && held_database_.IsGoneFrom(path_)) return ReplaceVanished();
   if (!damage_.empty()) return ReplaceFile(std::string(damage_));
   if (!begun_) return OpenOrMakeNew();
   if (writer_ && !suspect_ && held_log_.IsGoneFrom(LogOf(path_))) {

@@ -160,6 +160,7 @@ class Spool::Impl {
   Result<Opening> WriteBeginning();
   Result<void> OpenForReadingToo();
   void CloseFile(bool leave_log);
+  void HoldFile();
   // What has to be done before something can be written: the file is there, is the one that was
   // opened, and what was written to it is known to be on the disk.
   Result<void> MakeReady();
@@ -186,8 +187,8 @@ class Spool::Impl {
 
   std::mutex write_mutex_;  // guards what follows, up to the next one
   ReserveFile reserve_;
-  // The files as they were opened, to be found even if their names are gone. Before the
-  // connections: closing a descriptor of a file gives up SQLite's locks on it.
+  // The files as they were opened last, to be found even if their names are gone, and to be known
+  // again. Before the connections: closing a descriptor of a file gives up SQLite's locks on it.
   Descriptor held_database_;
   Descriptor held_log_;
   std::unique_ptr<Writer> writer_;  // none: the file could not be opened again

@@ -268,6 +268,27 @@ TEST_F(RecoveryTest, ADatabaseThatIsRemovedWithoutItsLogIsTakenOverOnce) {
   EXPECT_EQ(Reasons(EventKind::kSalvageLoss).size(), 1U);
 }
 
+TEST_F(RecoveryTest, AFileThatFailsAndIsThenGoneIsReplacedToo) {
+  // As when a disk breaks, is taken away, and comes back.
+  FaultVfs vfs;
+  Write(Sample().database(), Sample().log());
+  const auto spool = Open();
+  ASSERT_TRUE(spool);
+  const SpoolId before = spool->spool_id();
+  ASSERT_TRUE(spool->Append(MakeSnapshot(501)));
+  vfs.FailAt(FaultVfs::Call::kSync, 1, SQLITE_IOERR_FSYNC, 1'000'000);
+  ASSERT_FALSE(spool->Append(MakeSnapshot(502)));
+  ASSERT_FALSE(spool->Append(MakeSnapshot(503)));
+  vfs.Heal();
+  for (const char* suffix : {"", "-wal", "-shm"}) fs::remove(path().string() + suffix);
+  ASSERT_TRUE(spool->Append(MakeSnapshot(504)));
+  EXPECT_NE(spool->spool_id(), before);
+  EXPECT_EQ(spool->waiting(), 0U);
+  Settle(*spool);
+  EXPECT_EQ(Survivors(), Sample().records().size());
+  ExpectNoRiddles();
+}
+
 TEST_F(RecoveryTest, TwoRemovalsInARowLoseNothing) {
   Write(Sample().database(), Sample().log());
   const auto spool = Open();
