@@ -125,7 +125,10 @@ std::vector<Event> Spool::Impl::SalvageEvents(const std::vector<SalvageLoss>& lo
     }
   }
   if (events.empty()) {
-    events.push_back(EventNow(EventKind::kSalvageLoss, taken_over + "; none was found to be lost"));
+    const bool unreadable = salvage.Origins().empty();
+    events.push_back(EventNow(EventKind::kSalvageLoss,
+                              unreadable ? "nothing could be read from " + salvage.name()
+                                         : taken_over + "; none was found to be lost"));
   }
   return events;
 }
