@@ -49,6 +49,8 @@ Result<void> Inbox::Impl::Load(const InboxOptions& options, const std::filesyste
   } else {
     const std::uint64_t halves[2] = {options.random(), options.random()};
     receiver_id_ = *ReceiverId::FromBytes({reinterpret_cast<const char*>(halves), sizeof halves});
+    // Under the same name agents ask what is still here, and send the rest again.
+    receiver_id_ = salvager_->FormerReceiver().value_or(receiver_id_);
     if (!receiver_id.IsZero()) receiver_id_ = receiver_id;
     DOAGENT_TRY(StoreMeta(database, kOwnId, receiver_id_.bytes()));
   }

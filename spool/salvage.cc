@@ -29,18 +29,21 @@ SpoolId SubstituteId(const std::string& what, const std::string& wreck, OriginNu
 
 }  // namespace
 
-Salvage::Salvage(Writer& writer, Sealer& sealer, RunReader runs, SalvageSource source)
+Salvage::Salvage(Writer& writer, Sealer& sealer, RunReader runs, SalvageSource source, Role role)
     : writer_(writer),
       sealer_(sealer),
       runs_(std::move(runs)),
       decoder_(writer.objects()),
       source_(std::move(source)),
+      role_(role),
       tables_(source_.wreck->ReadTables()) {}
 
 Result<std::unique_ptr<Salvage>> Salvage::Begin(Writer& writer, Sealer& sealer,
                                                 SalvageSource source) {
   DOAGENT_ASSIGN(RunReader runs, RunReader::Prepare(writer.database()));
-  std::unique_ptr<Salvage> salvage(new Salvage(writer, sealer, std::move(runs), std::move(source)));
+  DOAGENT_ASSIGN(const Role role, RoleOf(writer.database()));
+  std::unique_ptr<Salvage> salvage(
+      new Salvage(writer, sealer, std::move(runs), std::move(source), role));
   DOAGENT_ASSIGN(Transaction transaction, writer.Begin());
   DOAGENT_TRY(salvage->PutOrigins());
   DOAGENT_TRY(transaction.Commit());
@@ -61,6 +64,11 @@ Result<void> Salvage::PutOrigins() {
     });
     if (same != known.end()) {
       destinations_[number] = same->number;
+      if (origin.first_sequence < same->first_sequence) {
+        OriginRow longer = *same;
+        longer.first_sequence = origin.first_sequence;
+        DOAGENT_TRY(PutOrigin(database, longer));
+      }
       DOAGENT_TRY(NoteDivergence(origin, *same, known));
       continue;
     }
@@ -114,7 +122,7 @@ Result<std::optional<OriginNumber>> Salvage::DestinationOf(OriginNumber number) 
   OriginRow origin;
   origin.spool_id = SubstituteId("origin", source_.name, number);
   // What the wreck calls itself, where nothing says whose its records are.
-  if (tables_.role != Role::kReceiver && tables_.own_id && destinations_.empty()) {
+  if (role_ != Role::kReceiver && tables_.own_id && destinations_.empty()) {
     origin.spool_id = SpoolId::FromBytes(*tables_.own_id).value_or(origin.spool_id);
   }
   origin.host = source_.host;

@@ -68,7 +68,7 @@ class Salvage {
  private:
   enum class Phase : std::uint8_t { kObjects, kBlocks, kRecords, kDone };
 
-  Salvage(Writer& writer, Sealer& sealer, RunReader runs, SalvageSource source);
+  Salvage(Writer& writer, Sealer& sealer, RunReader runs, SalvageSource source, Role role);
 
   // A history that leaves the one which the destination has under the same spool id: the file is
   // a copy that somebody went on with.
@@ -97,13 +97,16 @@ class Salvage {
   Result<void> PutRanges(OriginNumber from, OriginNumber to, const RangeSet& present);
   Result<void> PutParked();
   Result<void> PutTotals();
+  Result<void> PutStored(OriginNumber from, OriginNumber to, const RangeSet& present);
   Result<std::vector<SalvageLoss>> Losses();
+  Result<std::vector<SalvageLoss>> LossesOfReceiver();
 
   Writer& writer_;
   Sealer& sealer_;
   RunReader runs_;
   RecordDecoder decoder_;
   SalvageSource source_;
+  const Role role_;  // of the spool that it is taken over into
   WreckTables tables_;
   Phase phase_ = Phase::kObjects;
   std::size_t image_ = 0;
@@ -112,6 +115,7 @@ class Salvage {
   // A number may have been used again: every key that stood under it.
   std::multimap<std::int64_t, ObjectId> keys_;
   std::map<std::pair<OriginNumber, Incarnation>, Sequence> incarnations_;  // where they begin
+  std::map<OriginNumber, RangeSet> not_found_;  // of what a receiver had stored
   std::uint64_t records_ = 0;
 };
 

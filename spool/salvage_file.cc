@@ -30,13 +30,15 @@ Result<void> CheckPaths(const std::filesystem::path& wreck, const std::filesyste
 }
 
 // What an owner would enter as events, where there is none to write them.
-Result<void> EnterLosses(Writer& writer, const std::vector<SalvageLoss>& losses) {
+Result<void> EnterLosses(Writer& writer, Role role, const std::vector<SalvageLoss>& losses) {
   constexpr auto kKind = static_cast<std::int64_t>(RemovalKind::kDamaged);
   DOAGENT_ASSIGN(auto removed, LoadRemoved(writer.database()));
   for (const SalvageLoss& loss : losses) {
-    RangeSet& all = removed[{loss.origin, kKind}];
-    all.Add(loss.sequences);
-    DOAGENT_TRY(WriteRemoved(writer.database(), loss.origin, kKind, all, loss.sequences));
+    if (role == Role::kAgent) {
+      RangeSet& all = removed[{loss.origin, kKind}];
+      all.Add(loss.sequences);
+      DOAGENT_TRY(WriteRemoved(writer.database(), loss.origin, kKind, all, loss.sequences));
+    }
     DOAGENT_TRY(writer.AddTotals(loss.origin, EventKind::kSalvageLoss, 1, loss.sequences.count()));
   }
   return {};
@@ -66,7 +68,7 @@ Result<SalvagedFile> SalvageFile(const std::filesystem::path& wreck,
   }
   DOAGENT_ASSIGN(Transaction transaction, writer.Begin());
   DOAGENT_ASSIGN(const auto losses, salvage->Finish());
-  DOAGENT_TRY(EnterLosses(writer, losses));
+  DOAGENT_TRY(EnterLosses(writer, role, losses));
   // An agent that goes on with it begins a new spool id: the last numbers of the old one may have
   // been used. A receiver's own id names no numbers.
   if (role == Role::kReceiver && tables.own_id) {

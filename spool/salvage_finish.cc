@@ -60,13 +60,30 @@ Result<void> Salvage::PutRanges(OriginNumber from, OriginNumber to, const RangeS
     all.Add(added);
     DOAGENT_TRY(WriteRemoved(database, to, key.second, all, added));
   }
-  if (tables_.role != Role::kReceiver) return {};
+  return role_ == Role::kReceiver ? PutStored(from, to, present) : Result<void>();
+}
+
+Result<void> Salvage::PutStored(OriginNumber from, OriginNumber to, const RangeSet& present) {
+  Database& database = writer_.database();
+  RangeSet gone;  // had been stored, and is not there
+  if (const auto found = tables_.stored.find(from); found != tables_.stored.end()) {
+    gone = RangeSet(found->second.Within({1, present.last()}));
+  }
+  for (const auto& range : present.ToVector()) gone.Remove(range);
+  RangeSet explained;
+  DOAGENT_ASSIGN(const auto removed, LoadRemoved(database));
+  for (const auto& [key, ranges] : removed) {
+    if (key.first != to) continue;
+    for (const auto& range : ranges.ToVector()) explained.Add(RangeSet(gone.Within(range)));
+  }
+  // What is lost counts as never stored: agents that still have it send it again.
+  RangeSet lost = gone;
+  for (const auto& range : explained.ToVector()) lost.Remove(range);
+  not_found_[to] = std::move(lost);
   DOAGENT_ASSIGN(auto stored, LoadStored(database));
   RangeSet& all = stored[to];
   all.Add(present);
-  if (const auto found = tables_.stored.find(from); found != tables_.stored.end()) {
-    for (const auto& range : found->second.Within({1, present.last()})) all.Add(range);
-  }
+  all.Add(explained);
   return WriteStored(database, to, all, all);
 }
 
@@ -99,6 +116,7 @@ Result<void> Salvage::PutTotals() {
 }
 
 Result<std::vector<SalvageLoss>> Salvage::Losses() {
+  if (role_ == Role::kReceiver) return LossesOfReceiver();
   DOAGENT_ASSIGN(auto explained, LoadExplained(writer_.database(), runs_));
   DOAGENT_ASSIGN(const auto delivered, LoadDelivered(writer_.database()));
   DOAGENT_ASSIGN(const auto rows, LoadOrigins(writer_.database()));
@@ -122,6 +140,17 @@ Result<std::vector<SalvageLoss>> Salvage::Losses() {
     }
     loss.undelivered = undelivered.count();
     losses.push_back(std::move(loss));
+  }
+  return losses;
+}
+
+Result<std::vector<SalvageLoss>> Salvage::LossesOfReceiver() {
+  DOAGENT_ASSIGN(const auto rows, LoadOrigins(writer_.database()));
+  std::vector<SalvageLoss> losses;
+  for (const OriginRow& row : rows) {
+    const auto found = not_found_.find(row.number);
+    if (found == not_found_.end() || found->second.empty()) continue;
+    losses.push_back({row.number, row.spool_id, found->second, found->second.count()});
   }
   return losses;
 }

@@ -38,6 +38,15 @@ bool Salvager::Concerns(std::string_view spool_id) const {
   });
 }
 
+std::optional<ReceiverId> Salvager::FormerReceiver() const {
+  if (sources_.empty() || IsLogAside(sources_.back().path)) return std::nullopt;
+  const auto wreck = Wreck::Open(sources_.back().path);
+  if (!wreck) return std::nullopt;
+  const WreckTables tables = wreck->ReadTables();
+  if (tables.role != Role::kReceiver || !tables.own_id) return std::nullopt;
+  return ReceiverId::FromBytes(*tables.own_id);
+}
+
 Result<Salvager::Progress> Salvager::Step() {
   if (!salvage_) {
     if (sources_.empty()) return Progress::kNothing;

@@ -4,10 +4,12 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "spool/ids.h"
 #include "spool/model.h"
 #include "spool/result.h"
 #include "spool/salvage.h"
@@ -28,6 +30,9 @@ class Salvager {
 
   // Whether something that is still to be taken over has records of this spool id.
   bool Concerns(std::string_view spool_id) const;
+
+  // Of the receiver whose file was set aside last, if that still says it.
+  std::optional<ReceiverId> FormerReceiver() const;
 
   enum class Progress {
     kNothing,  // there is nothing to be taken over

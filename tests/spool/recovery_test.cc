@@ -666,12 +666,48 @@ class ReceiverRecoveryTest : public RecoveryTest {
 };
 
 TEST_F(ReceiverRecoveryTest, ADamagedFileIsSalvaged) {
+  const ReceiverId id = inbox_->receiver_id();
   inbox_.reset();
   DamageInbox();
   inbox_ = OpenInbox();
   ASSERT_TRUE(inbox_);
   EXPECT_THAT(inbox_->replaced(), HasSubstr("damaged"));
+  EXPECT_EQ(inbox_->receiver_id(), id);
   ExpectEverythingThere();
+}
+
+TEST_F(ReceiverRecoveryTest, WhatIsLostCountsAsNeverStored) {
+  inbox_.reset();
+  DamageInbox();
+  {
+    // A row in the middle of its table, in whatever page it is.
+    std::fstream file(inbox_path_, std::ios::in | std::ios::out | std::ios::binary);
+    const std::string bytes{std::istreambuf_iterator<char>(file), {}};
+    const std::string& payload = batch_.records[10].payload;
+    const auto at = bytes.find(payload);
+    ASSERT_NE(at, std::string::npos);
+    file.clear();
+    file.seekp(static_cast<std::streamoff>(at));
+    file.put(static_cast<char>(payload[0] ^ 1));
+  }
+  inbox_ = OpenInbox();
+  ASSERT_TRUE(inbox_);
+  for (int step = 0; step < 100; ++step) {
+    ASSERT_TRUE(inbox_->Maintain(MakeSnapshot(40).wall, MakeSnapshot(40).mono));
+  }
+  Claim claim = claim_;
+  claim.first_pending = 1;
+  const auto registered = inbox_->Register({"agent", false}, claim);
+  ASSERT_TRUE(registered);
+  EXPECT_EQ(registered->stored.count(), 30U);
+  EXPECT_FALSE(registered->stored.Contains(11));
+  const auto status = (*Reader::Open(inbox_path_))->Status();
+  EXPECT_EQ(status->origins[0].lost_records, 1U);
+  // The agent still has it.
+  const auto again = inbox_->Store({batch_}, MakeSnapshot(41).wall);
+  ASSERT_TRUE(again) << again.error().Message();
+  EXPECT_EQ(again->front().stored.count(), 31U);
+  EXPECT_THAT((*Reader::Open(inbox_path_))->Status()->origins[0].missing, IsEmpty());
 }
 
 TEST_F(ReceiverRecoveryTest, AFailedCommitIsMadeGoodByTheNextCall) {
