@@ -1,9 +1,11 @@
 #include "spool/sqlite.h"
 
+#include <fcntl.h>
 #include <sqlite3.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <utility>
 
 #include "spool/check.h"
@@ -206,12 +208,15 @@ void Database::LeaveLogAtClose(bool leave) {
 }
 
 bool Database::ExtendFile(std::uint64_t bytes) {
-  // Without chunks, SQLite takes no hint.
-  int chunk = kChunkBytes;
-  auto size = static_cast<sqlite3_int64>(bytes);
-  sqlite3* handle = handle_.get();
-  return sqlite3_file_control(handle, "main", SQLITE_FCNTL_CHUNK_SIZE, &chunk) == SQLITE_OK &&
-         sqlite3_file_control(handle, "main", SQLITE_FCNTL_SIZE_HINT, &size) == SQLITE_OK;
+  if (!growing_.valid()) {
+    growing_ = Descriptor(open(path_.c_str(), O_WRONLY | O_CLOEXEC));
+    // Without chunks, SQLite would cut off all of it.
+    int chunk = kChunkBytes;
+    sqlite3_file_control(handle_.get(), "main", SQLITE_FCNTL_CHUNK_SIZE, &chunk);
+  }
+  // Not SQLite's own hint: it may write to every block instead.
+  return fallocate(growing_.number(), 0, 0, static_cast<off_t>(bytes)) == 0 ||
+         errno == EOPNOTSUPP || errno == ENOSYS;
 }
 
 void Database::CopyLog() {

@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "spool/descriptor.h"
 #include "spool/result.h"
 
 struct sqlite3;
@@ -106,9 +107,10 @@ class Database {
   // syncing a log that grows means syncing the file system's own journal too, which doubles what a
   // commit takes. REQUIRES a write transaction, so that nobody else writes to it.
   Result<void> ExtendLog(std::size_t bytes);
-  // Makes the file of the database so long, rounded up to chunks, with blocks of the disk behind
-  // all of it; what is behind the last page is nobody's. Every checkpoint cuts it back to the last
-  // chunk that has pages. False: the disk has not that much space, or does not say.
+  // Makes the file of the database so long, with blocks of the disk behind all of it; what is
+  // behind the last page is nobody's. Nothing is written for that, but every checkpoint cuts the
+  // file back to a chunk or less behind the last page. False: the disk refuses. A file system that
+  // cannot do it has it done all the same.
   bool ExtendFile(std::uint64_t bytes);
   // Copies what it can of the log into the database.
   void CopyLog();
@@ -132,6 +134,7 @@ class Database {
   Result<void> Run(Step step);
 
   std::string path_;
+  Descriptor growing_;  // closed after the connection: that would give up its locks
   std::unique_ptr<sqlite3, Close> handle_;
   std::array<std::optional<Statement>, 3> steps_;  // after handle_: they are its statements
 };

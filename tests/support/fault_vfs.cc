@@ -46,8 +46,6 @@ int Read(sqlite3_file* file, void* data, int size, sqlite3_int64 offset) {
 int Write(sqlite3_file* file, const void* data, int size, sqlite3_int64 offset) {
   ShimFile* shim = Shim(file);
   int code = shim->vfs->Check(FaultVfs::Call::kWrite);
-  const auto end = static_cast<std::uint64_t>(offset + size);
-  if (code == 0 && !shim->vfs->MayGrow(*shim->path, end)) code = SQLITE_FULL;
   if (code == 0) code = shim->real()->pMethods->xWrite(shim->real(), data, size, offset);
   if (code == 0) shim->vfs->NoteWrite(*shim->path, offset, data, size);
   return code;
@@ -93,10 +91,6 @@ int CheckReservedLock(sqlite3_file* file, int* result) {
   return Shim(file)->real()->pMethods->xCheckReservedLock(Shim(file)->real(), result);
 }
 int FileControl(sqlite3_file* file, int operation, void* argument) {
-  if (operation == SQLITE_FCNTL_SIZE_HINT) {
-    const auto size = static_cast<std::uint64_t>(*static_cast<sqlite3_int64*>(argument));
-    if (!Shim(file)->vfs->MayGrow(*Shim(file)->path, size)) return SQLITE_FULL;
-  }
   return Shim(file)->real()->pMethods->xFileControl(Shim(file)->real(), operation, argument);
 }
 int SectorSize(sqlite3_file* file) {
@@ -205,24 +199,6 @@ int FaultVfs::Check(Call call) {
     until = 1;
   }
   return code_;
-}
-
-void FaultVfs::SetCapacity(const std::filesystem::path& folder, std::uint64_t bytes) {
-  const std::lock_guard lock(mutex_);
-  limited_ = folder;
-  capacity_ = bytes;
-}
-
-bool FaultVfs::MayGrow(const std::string& path, std::uint64_t size) const {
-  const std::lock_guard lock(mutex_);
-  if (!capacity_ || std::filesystem::path(path).parent_path() != limited_) return true;
-  std::uint64_t used = 0;
-  std::error_code none;
-  for (const auto& entry : std::filesystem::directory_iterator(limited_, none)) {
-    if (entry.is_regular_file() && entry.path() != path) used += entry.file_size(none);
-  }
-  const auto before = std::filesystem::file_size(path, none);
-  return (!none && size <= before) || used + size <= *capacity_;
 }
 
 void FaultVfs::StartJournal(const std::filesystem::path& folder) {

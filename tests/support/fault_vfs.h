@@ -17,7 +17,6 @@
 #include <functional>
 #include <map>
 #include <mutex>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,12 +38,6 @@ class FaultVfs {
   bool failed() const;
   // No call fails any more.
   void Heal();
-
-  // From now on the disk takes so many bytes in all files of the folder together; what would need
-  // more fails with SQLITE_FULL.
-  void SetCapacity(const std::filesystem::path& folder, std::uint64_t bytes);
-  // Called by the shim's functions: whether the file may become so long.
-  bool MayGrow(const std::string& path, std::uint64_t size) const;
 
   // --- Power cuts -------------------------------------------------------------------------------
 
@@ -90,8 +83,6 @@ class FaultVfs {
   std::array<std::uint64_t, kCalls> more_{};
   int code_ = 0;
   bool failed_ = false;
-  std::filesystem::path limited_;  // folder
-  std::optional<std::uint64_t> capacity_;
   std::string folder_;  // empty: no journal
   Files before_;
   std::vector<Operation> journal_;
