@@ -22,6 +22,7 @@ constexpr std::int64_t kFreePagesMin = 512;
 // What one run of the log may add to the file at most; of a small spool or disk, no more than this
 // part of it.
 constexpr std::uint64_t kRoomBytes = 1 << 20;
+constexpr std::uint64_t kSmallChunk = 16 << 10;
 constexpr std::uint64_t kRoomPartOfSpool = 64;
 constexpr std::uint64_t kRoomPartOfDisk = 16;
 // On a full disk, so much of the file is made free at most.
@@ -63,8 +64,9 @@ std::uint64_t RoomWanted(const std::string& path, const RetentionPolicy& policy)
   std::uint64_t bytes = kRoomBytes;
   if (policy.bytes_max > 0) bytes = std::min(bytes, policy.bytes_max / kRoomPartOfSpool);
   struct statvfs disk {};
-  if (statvfs(path.c_str(), &disk) != 0) return bytes;
-  return std::min<std::uint64_t>(bytes, disk.f_blocks * disk.f_frsize / kRoomPartOfDisk);
+  if (statvfs(path.c_str(), &disk) != 0) return std::max(bytes, kSmallChunk);
+  bytes = std::min<std::uint64_t>(bytes, disk.f_blocks * disk.f_frsize / kRoomPartOfDisk);
+  return std::max(bytes, kSmallChunk);
 }
 
 bool Within(const RangeSet& inner, const RangeSet& outer) {
@@ -121,8 +123,7 @@ std::string Retention::Want(const Space& space) {
   making_room_ = disk_full_ && space.Room() < (making_room_ ? enough : enough / 2);
   if (making_room_) return "the disk is full";
   // What is about to be given back counts as given back.
-  if (DiskIsShort(space) &&
-      *space.disk_free_bytes + space.spare_bytes < policy_.disk_free_bytes_min) {
+  if (DiskIsShort(space) && *space.disk_free_bytes + space.Room() < policy_.disk_free_bytes_min) {
     return "the disk has " + Mebibytes(*space.disk_free_bytes) + " left, " +
            Mebibytes(policy_.disk_free_bytes_min) + " are to stay free";
   }
@@ -138,12 +139,19 @@ void Retention::MakeRoom(const Space& space) {
   Database& database = writer_.database();
   // With what was given up, the log may be copied now.
   if (std::exchange(write_refused_, false)) database.CopyLog();
-  // What is to stay free is room enough.
-  if (DiskIsShort(space) || space.file_bytes >= space.pages_bytes + room_wanted_) {
-    disk_full_ = false;
+  disk_full_ = false;
+  const std::uint64_t wanted = space.pages_bytes + room_wanted_ / 2;
+  const std::uint64_t target = (wanted + room_wanted_ - 1) / room_wanted_ * room_wanted_;
+  const std::uint64_t growth = target > space.file_bytes ? target - space.file_bytes : 0;
+  if (policy_.disk_free_bytes_min > 0 && space.disk_free_bytes &&
+      *space.disk_free_bytes < policy_.disk_free_bytes_min + growth) {
+    // What is to stay free is room enough: the rest of the file is given back.
+    database.SetChunk(kSmallChunk);
+    if (space.file_bytes >= space.pages_bytes + kSmallChunk) database.CopyLog();
     return;
   }
-  disk_full_ = !database.ExtendFile(space.pages_bytes + room_wanted_);
+  database.SetChunk(room_wanted_);
+  if (space.file_bytes < wanted) disk_full_ = !database.ExtendFile(target);
 }
 
 Result<bool> Retention::GiveUpWreck() {

@@ -17,7 +17,6 @@ namespace {
 constexpr int kBusyTimeoutMs = 5000;
 
 constexpr int kCheckpointTimeoutMs = 200;
-constexpr int kChunkBytes = 64 << 10;
 
 ErrorCode CodeOf(int sqlite_code) {
   switch (sqlite_code & 0xff) {
@@ -207,13 +206,13 @@ void Database::LeaveLogAtClose(bool leave) {
   sqlite3_db_config(handle_.get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, leave ? 1 : 0, nullptr);
 }
 
+void Database::SetChunk(std::uint64_t bytes) {
+  auto chunk = static_cast<int>(bytes);
+  sqlite3_file_control(handle_.get(), "main", SQLITE_FCNTL_CHUNK_SIZE, &chunk);
+}
+
 bool Database::ExtendFile(std::uint64_t bytes) {
-  if (!growing_.valid()) {
-    growing_ = Descriptor(open(path_.c_str(), O_WRONLY | O_CLOEXEC));
-    // Without chunks, SQLite would cut off all of it.
-    int chunk = kChunkBytes;
-    sqlite3_file_control(handle_.get(), "main", SQLITE_FCNTL_CHUNK_SIZE, &chunk);
-  }
+  if (!growing_.valid()) growing_ = Descriptor(open(path_.c_str(), O_WRONLY | O_CLOEXEC));
   // Not SQLite's own hint: it may write to every block instead.
   return fallocate(growing_.number(), 0, 0, static_cast<off_t>(bytes)) == 0 ||
          errno == EOPNOTSUPP || errno == ENOSYS;

@@ -107,10 +107,11 @@ class Database {
   // syncing a log that grows means syncing the file system's own journal too, which doubles what a
   // commit takes. REQUIRES a write transaction, so that nobody else writes to it.
   Result<void> ExtendLog(std::size_t bytes);
-  // Makes the file of the database so long, with blocks of the disk behind all of it; what is
-  // behind the last page is nobody's. Nothing is written for that, but every checkpoint cuts the
-  // file back to a chunk or less behind the last page. False: the disk refuses. A file system that
-  // cannot do it has it done all the same.
+  // The length of the database's file is a multiple of this from the next checkpoint on; what is
+  // behind the last page is nobody's.
+  void SetChunk(std::uint64_t bytes);
+  // Makes the file so long, with blocks of the disk behind all of it. Nothing is written for that.
+  // False: the disk refuses. A file system that cannot do it has it done all the same.
   bool ExtendFile(std::uint64_t bytes);
   // Copies what it can of the log into the database.
   void CopyLog();
