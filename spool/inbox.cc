@@ -198,6 +198,7 @@ Result<std::vector<BatchOutcome>> Inbox::Impl::Store(const std::vector<IncomingB
   }
   DOAGENT_TRY(WriteOrigins(working));
   DOAGENT_TRY(transaction.Commit());
+  retention_->KeepRoom();
   for (auto& [spool_id, pending] : working) {
     for (const Sequence sequence : pending.rows) {
       maintenance_->NoteRow(pending.origin.row.number, sequence, now);

@@ -22,7 +22,7 @@ constexpr std::int64_t kFreePagesMin = 512;
 // What one run of the log may add to the file at most; of a small spool or disk, no more than this
 // part of it.
 constexpr std::uint64_t kRoomBytes = 1 << 20;
-constexpr std::uint64_t kSmallChunk = 16 << 10;
+constexpr std::uint64_t kRoomBytesMin = 16 << 10;
 constexpr std::uint64_t kRoomPartOfSpool = 64;
 constexpr std::uint64_t kRoomPartOfDisk = 16;
 // On a full disk, so much of the file is made free at most.
@@ -64,9 +64,9 @@ std::uint64_t RoomWanted(const std::string& path, const RetentionPolicy& policy)
   std::uint64_t bytes = kRoomBytes;
   if (policy.bytes_max > 0) bytes = std::min(bytes, policy.bytes_max / kRoomPartOfSpool);
   struct statvfs disk {};
-  if (statvfs(path.c_str(), &disk) != 0) return std::max(bytes, kSmallChunk);
+  if (statvfs(path.c_str(), &disk) != 0) return std::max(bytes, kRoomBytesMin);
   bytes = std::min<std::uint64_t>(bytes, disk.f_blocks * disk.f_frsize / kRoomPartOfDisk);
-  return std::max(bytes, kSmallChunk);
+  return std::max(bytes, kRoomBytesMin);
 }
 
 bool Within(const RangeSet& inner, const RangeSet& outer) {
@@ -98,10 +98,9 @@ Result<Retention::Space> Retention::Measure() {
   Space space;
   space.pages_bytes = static_cast<std::uint64_t>(pages * page_bytes);
   space.spare_bytes = static_cast<std::uint64_t>(free_pages * page_bytes);
-  std::error_code none;
-  const auto file = std::filesystem::file_size(database.path(), none);
-  if (!none) space.file_bytes = file;
+  space.file_bytes = database.BlocksBytes();
   space.used_bytes = std::max(space.file_bytes, space.pages_bytes) - space.spare_bytes;
+  std::error_code none;
   const auto log = std::filesystem::file_size(database.path() + "-wal", none);
   if (!none) space.used_bytes += log;
   space.used_bytes += reserve_.bytes() + BytesSetAside(database.path());
@@ -140,18 +139,26 @@ void Retention::MakeRoom(const Space& space) {
   // With what was given up, the log may be copied now.
   if (std::exchange(write_refused_, false)) database.CopyLog();
   disk_full_ = false;
-  const std::uint64_t wanted = space.pages_bytes + room_wanted_ / 2;
-  const std::uint64_t target = (wanted + room_wanted_ - 1) / room_wanted_ * room_wanted_;
-  const std::uint64_t growth = target > space.file_bytes ? target - space.file_bytes : 0;
+  const std::uint64_t wanted = space.pages_bytes + room_wanted_;
+  const std::uint64_t growth = wanted > space.file_bytes ? wanted - space.file_bytes : 0;
   if (policy_.disk_free_bytes_min > 0 && space.disk_free_bytes &&
       *space.disk_free_bytes < policy_.disk_free_bytes_min + growth) {
-    // What is to stay free is room enough: the rest of the file is given back.
-    database.SetChunk(kSmallChunk);
-    if (space.file_bytes >= space.pages_bytes + kSmallChunk) database.CopyLog();
+    // What is to stay free is room enough: nothing else is kept.
+    kept_bytes_ = 0;
+    if (space.file_bytes > space.pages_bytes + kRoomBytesMin) database.CopyLog();
     return;
   }
-  database.SetChunk(room_wanted_);
-  if (space.file_bytes < wanted) disk_full_ = !database.ExtendFile(target);
+  // Not a little at every turn.
+  if (growth <= room_wanted_ / 4) return;
+  disk_full_ = !database.KeepBlocks(wanted);
+  if (!disk_full_) kept_bytes_ = wanted;
+}
+
+void Retention::KeepRoom() {
+  if (kept_bytes_ == 0 || writer_.database().BlocksBytes() >= kept_bytes_) return;
+  if (writer_.database().KeepBlocks(kept_bytes_)) return;
+  kept_bytes_ = 0;
+  looked_ = false;
 }
 
 Result<bool> Retention::GiveUpWreck() {

@@ -74,6 +74,10 @@ class Retention {
   // The file cannot grow any more: the next records have to fit into what it has.
   bool disk_full() const { return disk_full_; }
 
+  // A checkpoint may have given back what is kept for the growth of the file: it is taken again
+  // before anybody else takes it. To be called after every commit.
+  void KeepRoom();
+
   // What was removed has moved to another origin.
   Result<void> Reload();
 
@@ -91,7 +95,7 @@ class Retention {
   struct Space {
     std::uint64_t pages_bytes = 0;  // of the database, whether or not its file has them yet
     std::uint64_t spare_bytes = 0;  // of its free pages
-    std::uint64_t file_bytes = 0;   // of its file
+    std::uint64_t file_bytes = 0;   // of its file, with what is kept for its growth
     std::uint64_t used_bytes = 0;   // file without free pages, log, what lies beside them
     std::optional<std::uint64_t> disk_free_bytes;
     // What fits in before the file has to grow.
@@ -142,7 +146,8 @@ class Retention {
   bool write_refused_ = false;
   bool disk_full_ = false;
   bool making_room_ = false;       // on a full disk, until there is enough
-  std::uint64_t room_wanted_ = 0;  // bytes
+  std::uint64_t room_wanted_ = 0;  // bytes, beyond the pages
+  std::uint64_t kept_bytes_ = 0;   // of the disk, for the file; 0: what it needs
   ThinningPass thinning_;
 };
 

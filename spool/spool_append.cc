@@ -132,6 +132,7 @@ Result<void> Spool::Impl::Commit(bool acknowledgements_due,
     return Fail(Noted(std::move(committed).error()));
   }
   seen_data_version_ = data_version;
+  retention_->KeepRoom();
   if (acknowledgements_due) appends_since_acknowledgements_ = 0;
   if (requests.parked_put_back) PutParkedBack();
   if (requests.forget_wanted) forget_wanted_ = true;

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sqlite3.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
@@ -206,16 +207,22 @@ void Database::LeaveLogAtClose(bool leave) {
   sqlite3_db_config(handle_.get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, leave ? 1 : 0, nullptr);
 }
 
-void Database::SetChunk(std::uint64_t bytes) {
-  auto chunk = static_cast<int>(bytes);
-  sqlite3_file_control(handle_.get(), "main", SQLITE_FCNTL_CHUNK_SIZE, &chunk);
+void Database::OpenBlocks() {
+  if (!blocks_.valid()) blocks_ = Descriptor(open(path_.c_str(), O_WRONLY | O_CLOEXEC));
 }
 
-bool Database::ExtendFile(std::uint64_t bytes) {
-  if (!growing_.valid()) growing_ = Descriptor(open(path_.c_str(), O_WRONLY | O_CLOEXEC));
-  // Not SQLite's own hint: it may write to every block instead.
-  return fallocate(growing_.number(), 0, 0, static_cast<off_t>(bytes)) == 0 ||
+bool Database::KeepBlocks(std::uint64_t file_bytes) {
+  OpenBlocks();
+  return fallocate(blocks_.number(), FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(file_bytes)) == 0 ||
          errno == EOPNOTSUPP || errno == ENOSYS;
+}
+
+std::uint64_t Database::BlocksBytes() {
+  OpenBlocks();
+  struct stat status {};
+  if (fstat(blocks_.number(), &status) != 0) return 0;
+  constexpr blkcnt_t kBlock = 512;  // whatever the file system's are
+  return static_cast<std::uint64_t>(std::max<off_t>(status.st_size, status.st_blocks * kBlock));
 }
 
 void Database::CopyLog() {

@@ -107,12 +107,12 @@ class Database {
   // syncing a log that grows means syncing the file system's own journal too, which doubles what a
   // commit takes. REQUIRES a write transaction, so that nobody else writes to it.
   Result<void> ExtendLog(std::size_t bytes);
-  // The length of the database's file is a multiple of this from the next checkpoint on; what is
-  // behind the last page is nobody's.
-  void SetChunk(std::uint64_t bytes);
-  // Makes the file so long, with blocks of the disk behind all of it. Nothing is written for that.
-  // False: the disk refuses. A file system that cannot do it has it done all the same.
-  bool ExtendFile(std::uint64_t bytes);
+  // Has the file system keep blocks of the disk for so long a file; its length stays as it is, and
+  // nothing is written. Every checkpoint gives back those behind the end. False: the disk has not
+  // as many. A file system that cannot do it counts as having done it.
+  bool KeepBlocks(std::uint64_t file_bytes);
+  // What the disk keeps for the file.
+  std::uint64_t BlocksBytes();
   // Copies what it can of the log into the database.
   void CopyLog();
   // Copies the whole log into the database, syncs that and makes the log empty. kRetry: a reader
@@ -133,9 +133,11 @@ class Database {
   enum class Step : std::uint8_t { kBeginRead, kBeginWrite, kCommit };
   // Prepared once: a transaction a tick is most of what a spool does.
   Result<void> Run(Step step);
+  void OpenBlocks();
 
   std::string path_;
-  Descriptor growing_;  // closed after the connection: that would give up its locks
+  // The file, for its blocks. Closed after the connection: closing it gives up SQLite's locks.
+  Descriptor blocks_;
   std::unique_ptr<sqlite3, Close> handle_;
   std::array<std::optional<Statement>, 3> steps_;  // after handle_: they are its statements
 };
