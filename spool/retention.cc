@@ -137,9 +137,11 @@ void Retention::NoteDiskFull() {
 void Retention::MakeRoom(const Space& space) {
   Database& database = writer_.database();
   // With what was given up, the log may be copied now.
-  if (std::exchange(write_refused_, false)) database.CopyLog();
+  const bool refused = std::exchange(write_refused_, false);
+  if (refused) database.CopyLog();
   disk_full_ = false;
   const std::uint64_t wanted = space.pages_bytes + room_wanted_;
+  kept_bytes_ = std::min(kept_bytes_, wanted);
   const std::uint64_t growth = wanted > space.file_bytes ? wanted - space.file_bytes : 0;
   if (policy_.disk_free_bytes_min > 0 && space.disk_free_bytes &&
       *space.disk_free_bytes < policy_.disk_free_bytes_min + growth) {
@@ -150,13 +152,15 @@ void Retention::MakeRoom(const Space& space) {
   }
   // Not a little at every turn.
   if (growth <= room_wanted_ / 4) return;
-  disk_full_ = !database.KeepBlocks(wanted);
-  if (!disk_full_) kept_bytes_ = wanted;
+  const auto kept = database.KeepBlocks(wanted);
+  // Where it cannot be known before, a write has to be refused first.
+  disk_full_ = kept ? !*kept : refused;
+  if (kept && *kept) kept_bytes_ = wanted;
 }
 
 void Retention::KeepRoom() {
   if (kept_bytes_ == 0 || writer_.database().BlocksBytes() >= kept_bytes_) return;
-  if (writer_.database().KeepBlocks(kept_bytes_)) return;
+  if (writer_.database().KeepBlocks(kept_bytes_) == true) return;
   kept_bytes_ = 0;
   looked_ = false;
 }
@@ -394,6 +398,7 @@ Result<bool> Retention::Vacuum() {
     return true;
   }
   if (!disk_is_short && free_pages < std::max(kFreePagesMin, pages / 8)) return false;
+  kept_bytes_ = 0;  // that was for a longer file; the next look sees to it
   DOAGENT_TRY(database.Execute("PRAGMA incremental_vacuum(" + std::to_string(kVacuumPages) + ")"));
   // The file gets shorter when the log is copied into it; that comes by itself, but not at once.
   if (disk_is_short) database.CopyLog();

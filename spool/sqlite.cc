@@ -211,10 +211,12 @@ void Database::OpenBlocks() {
   if (!blocks_.valid()) blocks_ = Descriptor(open(path_.c_str(), O_WRONLY | O_CLOEXEC));
 }
 
-bool Database::KeepBlocks(std::uint64_t file_bytes) {
+std::optional<bool> Database::KeepBlocks(std::uint64_t file_bytes) {
   OpenBlocks();
-  return fallocate(blocks_.number(), FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(file_bytes)) == 0 ||
-         errno == EOPNOTSUPP || errno == ENOSYS;
+  const auto bytes = static_cast<off_t>(file_bytes);
+  if (fallocate(blocks_.number(), FALLOC_FL_KEEP_SIZE, 0, bytes) == 0) return true;
+  if (errno == EOPNOTSUPP || errno == ENOSYS) return std::nullopt;
+  return false;
 }
 
 std::uint64_t Database::BlocksBytes() {

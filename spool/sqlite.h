@@ -109,8 +109,8 @@ class Database {
   Result<void> ExtendLog(std::size_t bytes);
   // Has the file system keep blocks of the disk for so long a file; its length stays as it is, and
   // nothing is written. Every checkpoint gives back those behind the end. False: the disk has not
-  // as many. A file system that cannot do it counts as having done it.
-  bool KeepBlocks(std::uint64_t file_bytes);
+  // as many. Nothing: the file system cannot do it.
+  std::optional<bool> KeepBlocks(std::uint64_t file_bytes);
   // What the disk keeps for the file.
   std::uint64_t BlocksBytes();
   // Copies what it can of the log into the database.
