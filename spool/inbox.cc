@@ -290,10 +290,9 @@ Result<void> Inbox::MakeReady() {
                    ReplaceOwned(options_.path, Role::kReceiver, options_.wall, damage_));
     return OpenFile(std::move(owned));
   }
-  // What a failed commit left in the log is on the disk once it is copied into the database.
   OwnedFile owned;
   DOAGENT_ASSIGN(owned.writer, Writer::Open(options_.path, Role::kReceiver));
-  DOAGENT_TRY(owned.writer->database().EmptyLog());
+  DOAGENT_TRY(owned.writer->database().SettleLog());
   DOAGENT_TRY(SetLogSize(owned.writer->database()));
   owned.writer->database().LeaveLogAtClose(false);
   return OpenFile(std::move(owned));
@@ -302,6 +301,7 @@ Result<void> Inbox::MakeReady() {
 template <typename T>
 Result<T> Inbox::Noting(Result<T> result) {
   if (result || result.error().code == ErrorCode::kRefuse) return result;
+  if (result.error().code == ErrorCode::kBusy) return result;
   if (result.error().code == ErrorCode::kEvict) {
     reserve_->GiveUp();
     return result;

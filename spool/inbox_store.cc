@@ -17,8 +17,9 @@ constexpr std::size_t kBatchIncarnationsMax = 1000;
 constexpr std::size_t kBatchSeriesMax = 50'000'000;  // decoded, of all rows together
 
 Refusal RefusalFor(const Error& error) {
-  return error.code == ErrorCode::kRetry || error.code == ErrorCode::kEvict ? Refusal::kRetry
-                                                                            : Refusal::kPermanent;
+  const bool passing = error.code == ErrorCode::kRetry || error.code == ErrorCode::kBusy ||
+                       error.code == ErrorCode::kEvict;
+  return passing ? Refusal::kRetry : Refusal::kPermanent;
 }
 
 RefusedRange RefuseOne(const StoredRecord& record, Refusal refusal, std::string detail) {

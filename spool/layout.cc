@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <string>
 #include <string_view>
@@ -23,6 +24,9 @@ constexpr const char* kCreationPragmas =
 // What the log comes to between two checkpoints: 1000 frames of a page and 24 bytes, and the
 // transaction that reaches this number.
 constexpr std::size_t kLogBytes = 1200 << 10;
+
+// An agent has the next tick to come, and memory to keep this one in.
+constexpr std::chrono::milliseconds kAgentsPatience{200};
 
 // docs/spool-format.md explains each table. Nothing has a secondary index but what content
 // addressing needs.
@@ -250,6 +254,7 @@ Result<std::unique_ptr<Database>> OpenForWriting(const std::filesystem::path& pa
   DOAGENT_ASSIGN(const Presence presence, Look(path));
   if (presence == Presence::kAbsent) DOAGENT_TRY(CreateFile(path));
   DOAGENT_ASSIGN(auto database, Database::Open(path, Database::Mode::kReadWrite));
+  if (role == Role::kAgent) database->WaitForOthers(kAgentsPatience);
   // Until all is found to be well: what turns out to be damaged is not to be worked on.
   database->LeaveLogAtClose(true);
   DOAGENT_ASSIGN(const bool empty, IsEmpty(*database));

@@ -52,7 +52,7 @@ Result<LockFile> LockFile::Acquire(const std::filesystem::path& spool, const std
     if (errno != EWOULDBLOCK) {
       return Fail(ErrorCode::kFatal, path, std::string("cannot lock: ") + std::strerror(errno));
     }
-    return Fail(ErrorCode::kRetry, spool.string(),
+    return Fail(ErrorCode::kBusy, spool.string(),
                 "is in use by " + Holder(descriptor) +
                     "; stop that process first, or choose another file with --spool");
   }

@@ -15,7 +15,7 @@ namespace doagent::spool {
 
 class LockFile {
  public:
-  // kRetry: held by another process, which the error names. kFatal: the file cannot be made.
+  // kBusy: held by another process, which the error names. kFatal: the file cannot be made.
   static Result<LockFile> Acquire(const std::filesystem::path& spool, const std::string& program);
 
   // Whether the file is still there under its name: without that, another process could hold a

@@ -31,7 +31,7 @@ class ObjectTable {
   Result<std::optional<ObjectId>> IdOf(std::int64_t number);
 
   // As stored; intact. kPark: damaged in both places, or absent: what names it cannot be decoded.
-  // kRetry…: as the database says.
+  // kRetry, kBusy…: as the database says.
   Result<StoredObject> Get(const ObjectId& id);
   Result<OpenedObject> Open(const ObjectId& id);
 

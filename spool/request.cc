@@ -29,7 +29,7 @@ Result<RequestOutcome> RequestRetryParked(const std::filesystem::path& spool) {
                 "is a receiver's spool: records are parked on agents only");
   }
   auto lock = LockFile::Acquire(spool, "do-agent-spool");
-  if (!lock && lock.error().code != ErrorCode::kRetry) return Fail(std::move(lock).error());
+  if (!lock && lock.error().code != ErrorCode::kBusy) return Fail(std::move(lock).error());
   const bool owned_by_other = !lock;
 
   DOAGENT_ASSIGN(Transaction transaction, Transaction::Begin(*database, Transaction::Kind::kWrite));

@@ -12,6 +12,7 @@ namespace doagent {
 
 enum class ErrorCode {
   kRetry,    // passing: the same call may succeed later
+  kBusy,     // another process has what is needed: nothing was done, and later it may be
   kPark,     // this record is damaged or will never be taken: set it aside and go on
   kEvict,    // no space: remove something by policy, then retry
   kSalvage,  // the file is damaged: keep it aside, save what is intact

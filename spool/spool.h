@@ -113,10 +113,10 @@ class Spool {
  public:
   // Opens or creates the spool, takes its lock, and appends a start event. A damaged file is
   // renamed aside; a new one with a new spool id takes its place, and what is intact is taken over
-  // by Maintain. Errors: kRefuse for a file that is no spool or a newer version; kRetry for a
-  // second writer (named), or what the disk does not do at the moment; kFatal for what the file
-  // system refuses. On a disk without space for it, it opens all the same, without a spool id as
-  // yet: records wait in memory until there is space.
+  // by Maintain. Errors: kRefuse for a file that is no spool or a newer version; kBusy for a
+  // second agent (named); kRetry for what the disk does not do at the moment; kFatal for what the
+  // file system refuses. On a disk without space for it, or while another process has the database
+  // locked, it opens all the same, without a spool id as yet: records wait in memory until then.
   static Result<std::unique_ptr<Spool>> Open(const SpoolOptions& options);
   // Whether Open would refuse what is at the path, without opening it: no database, no empty file.
   static Result<void> CheckPath(const std::filesystem::path& path);

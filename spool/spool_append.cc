@@ -199,8 +199,9 @@ Result<Sequence> Spool::Impl::Store(const Record& record) {
     }
     error = stored.error();
     if (error.code == ErrorCode::kRefuse) return Fail(std::move(error));
-    // Without space nothing was written; any other failed commit may be on the disk.
-    if (was_ready && error.code != ErrorCode::kEvict) tried_ = {spool_id(), sequence};
+    // Without space, or the lock, nothing was written; any other failed commit may be on the disk.
+    const bool written_perhaps = error.code != ErrorCode::kEvict && error.code != ErrorCode::kBusy;
+    if (was_ready && written_perhaps) tried_ = {spool_id(), sequence};
     error = Noted(std::move(error));
     const bool space_given_up = error.code == ErrorCode::kEvict && GiveUpSpace();
     if (!space_given_up && damage_.empty()) break;

@@ -66,9 +66,11 @@ Result<void> Spool::Impl::Begin() {
   if (!opened && opened.error().code == ErrorCode::kSalvage) {
     opened = ReplaceFile(opened.error().what);
   }
-  if (opened || opened.error().code != ErrorCode::kEvict) return opened;
-  // Space may come: until then, records wait.
-  Notice(opened.error().Message() + "; records wait in memory until there is space");
+  if (opened) return opened;
+  // Space may come, and a lock be given up: until then, records wait.
+  const ErrorCode code = opened.error().code;
+  if (code != ErrorCode::kEvict && code != ErrorCode::kBusy) return opened;
+  Notice(opened.error().Message() + "; until that ends, records wait in memory");
   return {};
 }
 
@@ -207,9 +209,7 @@ Result<void> Spool::Impl::Reopen() {
 Result<void> Spool::Impl::ReopenFile() {
   // Not OpenOwned: the file is not to be looked through for a disk that failed once.
   DOAGENT_ASSIGN(writer_, Writer::Open(path_, Role::kAgent));
-  // What is in the log may be in memory alone, although it looks written: copied from there into
-  // the database, and synced with that, it is on the disk.
-  DOAGENT_TRY(writer_->database().EmptyLog());
+  DOAGENT_TRY(writer_->database().SettleLog());
   DOAGENT_TRY(SetLogSize(writer_->database()));
   writer_->database().LeaveLogAtClose(false);
   DOAGENT_TRY(PrepareUpkeep());
@@ -277,6 +277,7 @@ Error Spool::Impl::Noted(Error error) {
   switch (error.code) {
     case ErrorCode::kRefuse:
     case ErrorCode::kPark:
+    case ErrorCode::kBusy:
     case ErrorCode::kEvict: break;
     case ErrorCode::kSalvage: damage_ = error.what; break;
     case ErrorCode::kRetry:

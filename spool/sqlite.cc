@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <utility>
 
 #include "spool/check.h"
@@ -14,16 +15,18 @@
 namespace doagent::spool {
 namespace {
 
-// How long to wait for another connection's short transaction.
-constexpr int kBusyTimeoutMs = 5000;
+// For a guest, who waits for the owner's short transactions.
+constexpr std::chrono::milliseconds kPatience{5000};
 
-constexpr int kCheckpointTimeoutMs = 200;
+// Page by page: of larger writes Linux keeps larger folios, and each commit would write a whole one
+// of them.
+constexpr std::size_t kLogPiece = 4096;
 
 ErrorCode CodeOf(int sqlite_code) {
   switch (sqlite_code & 0xff) {
     case SQLITE_FULL: return ErrorCode::kEvict;
     case SQLITE_BUSY:
-    case SQLITE_LOCKED:
+    case SQLITE_LOCKED: return ErrorCode::kBusy;
     case SQLITE_IOERR:
     case SQLITE_NOMEM:
     case SQLITE_INTERRUPT: return ErrorCode::kRetry;
@@ -160,7 +163,7 @@ Result<std::unique_ptr<Database>> Database::Open(const std::filesystem::path& pa
   const int code = sqlite3_open_v2(uri.c_str(), &handle, flags, nullptr);
   std::unique_ptr<Database> database(new Database(handle, path.string()));
   if (code != SQLITE_OK) return FailWith(handle, path.string(), code);
-  sqlite3_busy_timeout(handle, kBusyTimeoutMs);
+  database->WaitForOthers(kPatience);
   // A spool comes from elsewhere too: nothing in its schema may run anything.
   sqlite3_db_config(handle, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
   sqlite3_db_config(handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
@@ -203,6 +206,10 @@ std::int64_t Database::LastInsertId() const {
   return sqlite3_last_insert_rowid(handle_.get());
 }
 
+void Database::WaitForOthers(std::chrono::milliseconds patience) {
+  sqlite3_busy_timeout(handle_.get(), static_cast<int>(patience.count()));
+}
+
 void Database::LeaveLogAtClose(bool leave) {
   sqlite3_db_config(handle_.get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, leave ? 1 : 0, nullptr);
 }
@@ -233,42 +240,67 @@ void Database::CopyLog() {
 }
 
 Result<void> Database::EmptyLog() {
-  // Who waits longer keeps a reader's log; who fails tries again.
-  sqlite3_busy_timeout(handle_.get(), kCheckpointTimeoutMs);
   int log_frames = 0;
   int copied_frames = 0;
   const int code = sqlite3_wal_checkpoint_v2(handle_.get(), "main", SQLITE_CHECKPOINT_TRUNCATE,
                                              &log_frames, &copied_frames);
-  sqlite3_busy_timeout(handle_.get(), kBusyTimeoutMs);
   if ((code & 0xff) == SQLITE_BUSY) {
-    return Fail(ErrorCode::kRetry, path_,
+    return Fail(ErrorCode::kBusy, path_,
                 "another process keeps reading, so that the log cannot be emptied; end it");
   }
   if (code != SQLITE_OK) return FailWith(handle_.get(), path_, code);
   return {};
 }
 
+Result<void> Database::SettleLog() {
+  auto emptied = EmptyLog();
+  if (emptied || emptied.error().code != ErrorCode::kBusy) return emptied;
+  DOAGENT_ASSIGN(Transaction transaction, Transaction::Begin(*this, Transaction::Kind::kWrite));
+  DOAGENT_TRY(WriteLogAnew());
+  return transaction.Commit();
+}
+
 bool Database::InTransaction() const {
   return sqlite3_get_autocommit(handle_.get()) == 0;
 }
 
-Result<void> Database::ExtendLog(std::size_t bytes) {
+Result<sqlite3_file*> Database::LogFile() {
   DOAGENT_CHECK(InTransaction());
   sqlite3_file* log = nullptr;
-  int code = sqlite3_file_control(handle_.get(), "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+  const int code = sqlite3_file_control(handle_.get(), "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
   if (code != SQLITE_OK || log == nullptr || log->pMethods == nullptr) {
     return FailWith(nullptr, path_, code == SQLITE_OK ? SQLITE_MISUSE : code);
   }
+  return log;
+}
+
+Result<void> Database::ExtendLog(std::size_t bytes) {
+  DOAGENT_ASSIGN(sqlite3_file* const log, LogFile());
   sqlite3_int64 size = 0;
-  code = log->pMethods->xFileSize(log, &size);
-  // What is behind the last frame is no frame: its salts are not the log's. Page by page: of larger
-  // writes Linux keeps larger folios, and each commit would write a whole one of them.
-  static constexpr std::array<char, 4096> kZeros{};
+  int code = log->pMethods->xFileSize(log, &size);
+  // What is behind the last frame is no frame: its salts are not the log's.
+  static constexpr std::array<char, kLogPiece> kZeros{};
   while (code == SQLITE_OK && size < static_cast<sqlite3_int64>(bytes)) {
     const auto left = bytes - static_cast<std::size_t>(size);
     const auto count = static_cast<int>(std::min(left, kZeros.size()));
     code = log->pMethods->xWrite(log, kZeros.data(), count, size);
     size += count;
+  }
+  if (code == SQLITE_OK) code = log->pMethods->xSync(log, SQLITE_SYNC_NORMAL);
+  if (code != SQLITE_OK) return FailWith(nullptr, path_, code);
+  return {};
+}
+
+Result<void> Database::WriteLogAnew() {
+  DOAGENT_ASSIGN(sqlite3_file* const log, LogFile());
+  sqlite3_int64 size = 0;
+  int code = log->pMethods->xFileSize(log, &size);
+  std::array<char, kLogPiece> piece;
+  for (sqlite3_int64 at = 0; code == SQLITE_OK && at < size;) {
+    const auto count = static_cast<int>(std::min<sqlite3_int64>(size - at, kLogPiece));
+    code = log->pMethods->xRead(log, piece.data(), count, at);
+    if (code == SQLITE_OK) code = log->pMethods->xWrite(log, piece.data(), count, at);
+    at += count;
   }
   if (code == SQLITE_OK) code = log->pMethods->xSync(log, SQLITE_SYNC_NORMAL);
   if (code != SQLITE_OK) return FailWith(nullptr, path_, code);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -15,6 +16,7 @@
 #include "spool/result.h"
 
 struct sqlite3;
+struct sqlite3_file;
 struct sqlite3_stmt;
 
 namespace doagent::spool {
@@ -115,9 +117,14 @@ class Database {
   std::uint64_t BlocksBytes();
   // Copies what it can of the log into the database.
   void CopyLog();
-  // Copies the whole log into the database, syncs that and makes the log empty. kRetry: a reader
+  // Copies the whole log into the database, syncs that and makes the log empty. kBusy: a reader
   // stands in the way.
   Result<void> EmptyLog();
+  // After a sync that failed, what is in the log may be in memory alone, although it looks written,
+  // and the next sync says nothing of it. Emptied, or else written once more, it is on the disk.
+  Result<void> SettleLog();
+  // How long anything waits for a lock of another connection before it fails as kBusy.
+  void WaitForOthers(std::chrono::milliseconds patience);
   // Whether closing neither copies the log into the database nor removes it: for files that are to
   // be kept as they are.
   void LeaveLogAtClose(bool leave);
@@ -133,6 +140,10 @@ class Database {
   enum class Step : std::uint8_t { kBeginRead, kBeginWrite, kCommit };
   // Prepared once: a transaction a tick is most of what a spool does.
   Result<void> Run(Step step);
+  // REQUIRES a transaction.
+  Result<sqlite3_file*> LogFile();
+  // REQUIRES a write transaction, so that nobody else writes to it.
+  Result<void> WriteLogAnew();
   void OpenBlocks();
 
   std::string path_;

@@ -78,7 +78,7 @@ struct VerifyObserver {
 
 // Looks at everything, however much of it is damaged: what cannot be read is a finding, and reading
 // goes on behind it. Errors: kRefuse and kFatal when the file cannot be opened or is no spool,
-// kRetry when the file system fails or somebody locks the database.
+// kRetry when the file system fails, kBusy while somebody has the database locked.
 Result<VerifySummary> VerifySpool(const std::filesystem::path& path,
                                   const VerifyObserver& observer);
 

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -585,6 +586,72 @@ TEST_F(RecoveryTest, WhoKeepsTheLogFromBeingEmptiedIsReported) {
     EXPECT_THAT(spool->TakeNotices(), Contains(HasSubstr("another process keeps reading")));
     statement->Reset();
   }
+}
+
+TEST_F(RecoveryTest, WhoKeepsReadingDoesNotKeepAFailedCommitFromBeingMadeGood) {
+  FaultVfs vfs;
+  Write(Sample().database(), Sample().log());
+  const auto spool = Open();
+  ASSERT_TRUE(spool);
+  ASSERT_TRUE(spool->Append(MakeSnapshot(501)));
+  auto reader = Database::Open(path(), Database::Mode::kReadOnly);
+  ASSERT_TRUE(reader);
+  {
+    auto pinned = Transaction::Begin(**reader, Transaction::Kind::kRead);
+    ASSERT_TRUE(pinned);
+    ASSERT_TRUE((*reader)->QueryInteger("SELECT count(*) FROM records"));
+    vfs.FailAt(FaultVfs::Call::kSync, 1, SQLITE_IOERR_FSYNC);
+    ASSERT_FALSE(spool->Append(MakeSnapshot(502)));
+    const auto stored = spool->Append(MakeSnapshot(503));
+    ASSERT_TRUE(stored) << stored.error().Message();
+    EXPECT_EQ(spool->waiting(), 0U);
+  }
+  Settle(*spool);
+  EXPECT_EQ(Survivors(), Sample().records().size());
+  ExpectNoRiddles();
+}
+
+TEST_F(RecoveryTest, WhoHasTheDatabaseLockedHoldsUpNothing) {
+  const auto spool = Open();
+  ASSERT_TRUE(spool);
+  ASSERT_TRUE(spool->Append(MakeSnapshot(501)));
+  auto other = Database::Open(path(), Database::Mode::kReadWrite);
+  ASSERT_TRUE(other);
+  {
+    auto locked = Transaction::Begin(**other, Transaction::Kind::kWrite);
+    ASSERT_TRUE(locked);
+    const auto begin = std::chrono::steady_clock::now();
+    for (std::uint64_t tick = 502; tick < 507; ++tick) {
+      const auto stored = spool->Append(MakeSnapshot(tick));
+      ASSERT_FALSE(stored);
+      EXPECT_EQ(stored.error().code, ErrorCode::kBusy);
+    }
+    // Who is polite to others waits five seconds each time.
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(20));
+    EXPECT_EQ(spool->waiting(), 5U);
+  }
+  const auto stored = spool->Append(MakeSnapshot(507));
+  ASSERT_TRUE(stored) << stored.error().Message();
+  EXPECT_EQ(*stored, 8U) << "behind the start event and six snapshots";
+  EXPECT_THAT(Reasons(EventKind::kStart), SizeIs(1));
+}
+
+TEST_F(RecoveryTest, AStartWhileTheDatabaseIsLockedWaits) {
+  ASSERT_TRUE(Open());
+  auto other = Database::Open(path(), Database::Mode::kReadWrite);
+  ASSERT_TRUE(other);
+  std::unique_ptr<Spool> spool;
+  {
+    auto locked = Transaction::Begin(**other, Transaction::Kind::kWrite);
+    ASSERT_TRUE(locked);
+    spool = Open();
+    ASSERT_TRUE(spool);
+    EXPECT_THAT(spool->TakeNotices(), Contains(HasSubstr("locked")));
+    EXPECT_FALSE(spool->Append(MakeSnapshot(501)));
+  }
+  EXPECT_TRUE(spool->Append(MakeSnapshot(502)));
+  EXPECT_EQ(spool->waiting(), 0U);
+  EXPECT_THAT(Reasons(EventKind::kStart), SizeIs(2));
 }
 
 TEST_F(RecoveryTest, ADamagedRecordIsSetAsideAndTheLedgerSaysSo) {
