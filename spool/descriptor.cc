@@ -31,14 +31,18 @@ Result<std::optional<Descriptor>> Descriptor::OpenForReading(const std::filesyst
 bool Descriptor::IsGoneFrom(const std::filesystem::path& path) const {
   struct stat named {};
   if (stat(path.c_str(), &named) != 0) return errno == ENOENT || errno == ENOTDIR;
-  return !IsAt(path);
+  return !Is(named);
 }
 
 bool Descriptor::IsAt(const std::filesystem::path& path) const {
   struct stat named {};
+  return stat(path.c_str(), &named) == 0 && Is(named);
+}
+
+bool Descriptor::Is(const struct stat& named) const {
   struct stat open {};
-  return valid() && stat(path.c_str(), &named) == 0 && fstat(number_, &open) == 0 &&
-         named.st_dev == open.st_dev && named.st_ino == open.st_ino;
+  return valid() && fstat(number_, &open) == 0 && named.st_dev == open.st_dev &&
+         named.st_ino == open.st_ino;
 }
 
 }  // namespace doagent::spool

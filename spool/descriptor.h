@@ -6,6 +6,8 @@
 
 #include "spool/result.h"
 
+struct stat;
+
 namespace doagent::spool {
 
 class Descriptor {
@@ -26,6 +28,8 @@ class Descriptor {
   bool IsGoneFrom(const std::filesystem::path& path) const;
 
  private:
+  bool Is(const struct stat& named) const;
+
   int number_;
 };
 
