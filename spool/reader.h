@@ -51,7 +51,10 @@ struct SpoolStatus {
   std::uint64_t bytes_max = 0;   // what the owner lets it become; 0: no limit, or not known
   // What a day adds, as far as the newest records show it. Nothing: there are too few.
   std::optional<std::uint64_t> bytes_per_day;
-  // Until the limit, at this rate and if nothing is removed. Nothing: there is no limit or no rate.
+  // Of the disk that the file is on. Nothing: it does not say.
+  std::optional<std::uint64_t> disk_free_bytes;
+  // Until the limit, or until the disk is full, at this rate and if nothing is removed. Nothing:
+  // there is neither, or no rate.
   std::optional<Nanoseconds> time_to_full;
   std::uint64_t forgotten_records = 0;  // of origins that were removed by command
 };

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "spool/explained.h"
+#include "spool/file_system.h"
 #include "spool/range_table.h"
 #include "spool/reader_impl.h"
 #include "spool/record_codec.h"
@@ -155,10 +156,17 @@ Result<void> Reader::Impl::EstimateGrowth(SpoolStatus& status) {
   constexpr double kDay = 86400e9;
   const double per_day = bytes * kPageFill * kDay / static_cast<double>(select.Integer(1));
   status.bytes_per_day = static_cast<std::uint64_t>(per_day);
-  if (status.bytes_max == 0 || per_day < 1) return {};
-  const double left = status.bytes_max > status.file_bytes
-                          ? static_cast<double>(status.bytes_max - status.file_bytes)
-                          : 0;
+  if (per_day < 1) return {};
+  std::optional<std::uint64_t> growth = status.disk_free_bytes;
+  if (status.bytes_max > 0) {
+    const std::uint64_t allowed = status.bytes_max - std::min(status.bytes_max, status.file_bytes);
+    growth = std::min(growth.value_or(allowed), allowed);
+  }
+  if (!growth) return {};
+  // What is new goes into free pages first.
+  DOAGENT_ASSIGN(const std::int64_t pages, database_->QueryInteger("PRAGMA freelist_count"));
+  DOAGENT_ASSIGN(const std::int64_t page_bytes, database_->QueryInteger("PRAGMA page_size"));
+  const auto left = static_cast<double>(*growth) + static_cast<double>(pages * page_bytes);
   constexpr double kLongest = 100 * 365.0;  // days
   status.time_to_full =
       Nanoseconds(static_cast<std::int64_t>(std::min(left / per_day, kLongest) * kDay));
@@ -230,6 +238,7 @@ Result<SpoolStatus> Reader::Impl::Status() {
     status.origins.push_back(std::move(one));
   }
   status.file_bytes = FileBytes(path_);
+  if (const auto disk = DiskSpaceAt(path_)) status.disk_free_bytes = disk->free_bytes;
   DOAGENT_TRY(EstimateGrowth(status));
   DOAGENT_ASSIGN(const std::int64_t forgotten,
                  database_->QueryInteger("SELECT coalesce(sum(records), 0) FROM ledger "

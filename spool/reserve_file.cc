@@ -1,11 +1,12 @@
 #include "spool/reserve_file.h"
 
 #include <fcntl.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <system_error>
+
+#include "spool/file_system.h"
 
 namespace doagent::spool {
 namespace {
@@ -26,10 +27,8 @@ std::filesystem::path ReservePath(const std::filesystem::path& spool) {
 
 ReserveFile::ReserveFile(const std::filesystem::path& spool, std::uint64_t bytes_max)
     : path_(ReservePath(spool)), bytes_(kBytes) {
-  struct statvfs disk {};
-  const std::filesystem::path folder = spool.has_parent_path() ? spool.parent_path() : ".";
-  if (statvfs(folder.c_str(), &disk) == 0) {
-    bytes_ = std::min<std::uint64_t>(bytes_, disk.f_blocks * disk.f_frsize / kPart);
+  if (const auto disk = DiskSpaceAt(FolderOf(path_))) {
+    bytes_ = std::min(bytes_, disk->total_bytes / kPart);
   }
   if (bytes_max > 0) bytes_ = std::min(bytes_, bytes_max / kPart);
   std::error_code none;
@@ -40,10 +39,8 @@ ReserveFile::ReserveFile(const std::filesystem::path& spool, std::uint64_t bytes
 
 void ReserveFile::Restore() {
   if (there_ || bytes_ == 0) return;
-  struct statvfs disk {};
-  const std::filesystem::path folder = path_.has_parent_path() ? path_.parent_path() : ".";
-  if (statvfs(folder.c_str(), &disk) != 0) return;
-  if (disk.f_bavail * disk.f_frsize < bytes_ * (kPlenty + 1)) return;
+  const auto disk = DiskSpaceAt(FolderOf(path_));
+  if (!disk || disk->free_bytes < bytes_ * (kPlenty + 1)) return;
   const int descriptor =
       open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (descriptor < 0) return;

@@ -1,11 +1,10 @@
 #include "spool/retention.h"
 
-#include <sys/statvfs.h>
-
 #include <algorithm>
 #include <system_error>
 #include <utility>
 
+#include "spool/file_system.h"
 #include "spool/origin_table.h"
 #include "spool/range_table.h"
 #include "spool/salvage.h"
@@ -55,17 +54,16 @@ RangeSet EverySecond(const RangeSet& sequences) {
 }
 
 std::optional<std::uint64_t> DiskFreeBytes(const std::string& path) {
-  struct statvfs disk {};
-  if (statvfs(path.c_str(), &disk) != 0) return std::nullopt;
-  return disk.f_bavail * disk.f_frsize;
+  const auto disk = DiskSpaceAt(path);
+  return disk ? std::optional(disk->free_bytes) : std::nullopt;
 }
 
 std::uint64_t RoomWanted(const std::string& path, const RetentionPolicy& policy) {
   std::uint64_t bytes = kRoomBytes;
   if (policy.bytes_max > 0) bytes = std::min(bytes, policy.bytes_max / kRoomPartOfSpool);
-  struct statvfs disk {};
-  if (statvfs(path.c_str(), &disk) != 0) return std::max(bytes, kRoomBytesMin);
-  bytes = std::min<std::uint64_t>(bytes, disk.f_blocks * disk.f_frsize / kRoomPartOfDisk);
+  if (const auto disk = DiskSpaceAt(path)) {
+    bytes = std::min(bytes, disk->total_bytes / kRoomPartOfDisk);
+  }
   return std::max(bytes, kRoomBytesMin);
 }
 

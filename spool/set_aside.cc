@@ -12,6 +12,8 @@
 #include <string_view>
 #include <system_error>
 
+#include "spool/file_system.h"
+
 namespace doagent::spool {
 namespace {
 
@@ -59,7 +61,7 @@ Result<void> Rename(const fs::path& from, const fs::path& to) {
 
 // So that the names survive a power cut, too.
 void SyncFolderOf(const fs::path& path) {
-  const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
+  const fs::path folder = FolderOf(path);
   const int descriptor = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (descriptor < 0) return;
   (void)fsync(descriptor);
@@ -122,7 +124,7 @@ bool IsLogAside(const fs::path& aside) {
 }
 
 std::vector<fs::path> FilesSetAside(const fs::path& spool) {
-  const fs::path folder = spool.has_parent_path() ? spool.parent_path() : fs::path(".");
+  const fs::path folder = FolderOf(spool);
   const std::string prefix = spool.filename().string() + kInfix;
   std::set<fs::path> names;
   std::error_code none;

@@ -358,6 +358,43 @@ TEST_P(FullDiskTest, TakesWhatIsNewForTheSpaceOfWhatIsOld) {
   CheckLedger();
 }
 
+TEST_F(RetentionTest, StatusSaysHowLongTheRoomLasts) {
+  const auto status = [this] { return *(*Reader::Open(dir_ / "spool.db"))->Status(); };
+  const auto days = [](const SpoolStatus& of) {
+    return std::chrono::duration<double, std::ratio<86400>>(*of.time_to_full).count();
+  };
+  policy_.bytes_max = 64 << 20;
+  Open();
+  EXPECT_FALSE(status().time_to_full) << "nothing shows the rate yet";
+  Append(10 * kBlock, 500);
+  const SpoolStatus before = status();
+  ASSERT_TRUE(before.bytes_per_day && before.time_to_full);
+  const auto of_a_day = [&](std::uint64_t bytes) {
+    return static_cast<double>(bytes) / static_cast<double>(*before.bytes_per_day);
+  };
+  EXPECT_NEAR(days(before), of_a_day((64 << 20) - before.file_bytes), of_a_day(1 << 20));
+
+  // What is foretold for three more hours is what they take.
+  const auto used = [this] {
+    const auto reading = *OpenForReading(dir_ / "spool.db");
+    return 1024 * static_cast<std::uint64_t>(*reading->QueryInteger("PRAGMA page_count") -
+                                             *reading->QueryInteger("PRAGMA freelist_count"));
+  };
+  const std::uint64_t used_before = used();
+  Append(68 * kBlock, 500);
+  EXPECT_NEAR(of_a_day(used() - used_before) * 24, 3.0, 1.0);
+
+  policy_.bytes_max = std::uint64_t{1} << 60;
+  Open();
+  const SpoolStatus unlimited = status();
+  ASSERT_TRUE(unlimited.disk_free_bytes);
+  EXPECT_NEAR(days(unlimited),
+              static_cast<double>(*unlimited.disk_free_bytes) /
+                  static_cast<double>(*unlimited.bytes_per_day),
+              of_a_day(2 << 20))
+      << "the disk is full first";
+}
+
 TEST_F(RetentionTest, SpaceGoesBackToTheFileSystem) {
   policy_.bytes_max = 16 << 20;
   Open();

@@ -51,6 +51,7 @@ spool::SpoolStatus Example() {
   status.file_bytes = 12'345'678;
   status.series = 526;
   status.bytes_max = 1 << 30;
+  status.disk_free_bytes = std::uint64_t{5} << 30;
   status.bytes_per_day = 3 << 20;
   status.time_to_full = std::chrono::hours(24 * 337);
   status.forgotten_records = 7;
@@ -64,6 +65,7 @@ TEST(StatusViewTest, JsonIsTheContractsObject) {
   EXPECT_EQ(json.at("file_bytes"), 12'345'678);
   EXPECT_EQ(json.at("series"), 526);
   EXPECT_EQ(json.at("spool_bytes_max"), 1 << 30);
+  EXPECT_EQ(json.at("disk_free_bytes"), std::uint64_t{5} << 30);
   EXPECT_EQ(json.at("bytes_per_day"), 3 << 20);
   EXPECT_EQ(json.at("full_in_seconds"), 337 * 86400);
   EXPECT_EQ(json.at("forgotten_records"), 7);
@@ -98,7 +100,8 @@ TEST(StatusViewTest, TextIsAScreenForAPerson) {
             "/var/lib/do-agent/spool.db  (an agent's spool)\n"
             "  id            11111111111111111111111111111111\n"
             "  size          11.8 MiB\n"
-            "  room          1.0 GiB at most, 3.0 MiB a day: full in 337 days if nothing goes\n"
+            "  room          1.0 GiB at most, 5.0 GiB free on the disk, 3.0 MiB a day: full in 337 "
+            "days if nothing goes\n"
             "  forgotten     7 records by command\n"
             "  series        526\n"
             "\n"

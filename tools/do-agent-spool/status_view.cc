@@ -110,6 +110,8 @@ std::string LedgerText(const std::vector<spool::LedgerTotal>& ledger) {
 // How long until the limit is reached, and what it would take.
 std::string RoomText(const spool::SpoolStatus& status) {
   std::string text = status.bytes_max == 0 ? "no limit" : SizeText(status.bytes_max) + " at most";
+  if (status.disk_free_bytes)
+    text += ", " + SizeText(*status.disk_free_bytes) + " free on the disk";
   if (!status.bytes_per_day) return text;
   text += ", " + SizeText(*status.bytes_per_day) + " a day";
   if (!status.time_to_full) return text;
@@ -177,6 +179,7 @@ std::string StatusJson(const spool::SpoolStatus& status, int indent) {
                        {"origins", std::move(origins)},
                        {"file_bytes", status.file_bytes},
                        {"spool_bytes_max", status.bytes_max},
+                       {"disk_free_bytes", OrNull(status.disk_free_bytes)},
                        {"bytes_per_day", OrNull(status.bytes_per_day)},
                        {"full_in_seconds", OrNull(Seconds(status.time_to_full))},
                        {"forgotten_records", status.forgotten_records},
