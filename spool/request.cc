@@ -92,7 +92,7 @@ Result<RequestOutcome> RequestForget(const std::filesystem::path& spool, const F
     DOAGENT_TRY(transaction.Commit());
   }
   auto lock = LockFile::Acquire(spool, "do-agent-spool");
-  outcome.queued = !lock && lock.error().code == ErrorCode::kRetry;
+  outcome.queued = !lock && lock.error().code == ErrorCode::kBusy;
   if (outcome.queued) return outcome;
   if (!lock) return Fail(std::move(lock).error());
   DOAGENT_ASSIGN(const auto writer, Writer::Open(spool, role));
