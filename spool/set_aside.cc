@@ -3,10 +3,13 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
 #include <ctime>
+#include <fstream>
+#include <iterator>
 #include <set>
 #include <string>
 #include <string_view>
@@ -53,6 +56,15 @@ fs::path FreeName(const fs::path& spool, const char* infix, WallTime now) {
   return name;
 }
 
+bool SameContent(const fs::path& one, const fs::path& other) {
+  std::error_code none;
+  if (fs::file_size(one, none) != fs::file_size(other, none) || none) return false;
+  std::ifstream left(one, std::ios::binary);
+  std::ifstream right(other, std::ios::binary);
+  using Bytes = std::istreambuf_iterator<char>;
+  return left && right && std::equal(Bytes(left), Bytes(), Bytes(right));
+}
+
 Result<void> Rename(const fs::path& from, const fs::path& to) {
   if (rename(from.c_str(), to.c_str()) == 0 || errno == ENOENT) return {};
   return Fail(ErrorCode::kFatal, from.string(),
@@ -91,10 +103,15 @@ Result<fs::path> SetAside(const fs::path& spool, WallTime now) {
 }
 
 Result<fs::path> CopyLogAside(const fs::path& spool, WallTime now) {
+  const fs::path log = With(spool, "-wal");
+  // An opening that failed after this is tried again and again.
+  for (const fs::path& aside : FilesSetAside(spool)) {
+    if (IsLogAside(aside) && SameContent(With(aside, "-wal"), log)) return aside;
+  }
   const fs::path aside = FreeName(spool, kLogInfix, now);
   const fs::path copy = With(aside, "-wal");
   std::error_code failed;
-  fs::copy_file(With(spool, "-wal"), copy, failed);
+  fs::copy_file(log, copy, failed);
   if (failed) {
     std::error_code none;
     fs::remove(copy, none);

@@ -16,7 +16,7 @@ namespace doagent::spool {
 Result<std::filesystem::path> SetAside(const std::filesystem::path& spool, WallTime now);
 
 // Copies the log alone aside, for the spool goes on with what SQLite makes of it: to a name of
-// which IsLogAside is true.
+// which IsLogAside is true. A copy that is there already is as good.
 Result<std::filesystem::path> CopyLogAside(const std::filesystem::path& spool, WallTime now);
 
 // If a crash came between the renames: the rest follows. To be called before the spool is opened.

@@ -654,6 +654,29 @@ TEST_F(RecoveryTest, AStartWhileTheDatabaseIsLockedWaits) {
   EXPECT_THAT(Reasons(EventKind::kStart), SizeIs(2));
 }
 
+TEST_F(RecoveryTest, ADamagedLogIsCopiedOnceHoweverOftenTheOpeningIsTried) {
+  std::string log = Sample().log();
+  log[log.size() / 2] = static_cast<char>(log[log.size() / 2] ^ 4);
+  Write(Sample().database(), log);
+  auto other = Database::Open(path(), Database::Mode::kReadWrite);
+  ASSERT_TRUE(other);
+  (*other)->LeaveLogAtClose(true);
+  std::unique_ptr<Spool> spool;
+  {
+    auto locked = Transaction::Begin(**other, Transaction::Kind::kWrite);
+    ASSERT_TRUE(locked);
+    spool = Open();
+    ASSERT_TRUE(spool);
+    EXPECT_FALSE(spool->Append(MakeSnapshot(501)));
+    EXPECT_FALSE(spool->Append(MakeSnapshot(502)));
+  }
+  ASSERT_TRUE(spool->Append(MakeSnapshot(503)));
+  EXPECT_THAT(FilesSetAside(path()), SizeIs(1));
+  EXPECT_GE(Survivors(), Sample().records().size() - 1);
+  Settle(*spool);
+  ExpectNoRiddles();
+}
+
 TEST_F(RecoveryTest, ADamagedRecordIsSetAsideAndTheLedgerSaysSo) {
   Write(Sample().database(), Sample().log());
   { const auto spool = Open(); }
