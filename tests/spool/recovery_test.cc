@@ -654,6 +654,27 @@ TEST_F(RecoveryTest, AStartWhileTheDatabaseIsLockedWaits) {
   EXPECT_THAT(Reasons(EventKind::kStart), SizeIs(2));
 }
 
+TEST_F(RecoveryTest, ADamagedLogThatIsTakenOverWhenTheDiskFailsIsTakenUpAgain) {
+  std::string log = Sample().log();
+  log[log.size() / 2] = static_cast<char>(log[log.size() / 2] ^ 4);
+  std::uint64_t failed = 0;
+  for (bool untouched = false; !untouched; failed += 3) {
+    for (const fs::path& aside : FilesSetAside(path())) RemoveSetAside(aside);
+    Write(Sample().database(), log);
+    FaultVfs vfs;
+    vfs.FailAt(FaultVfs::Call::kWrite, failed + 1, SQLITE_IOERR_WRITE, 1'000'000);
+    SpoolOptions options = TestSpoolOptions(path(), ++seed_);
+    untouched = Spool::Open(options).has_value();
+    vfs.Heal();
+    const auto spool = Open();
+    ASSERT_TRUE(spool);
+    Settle(*spool);
+    EXPECT_GE(Survivors(), Sample().records().size() - 1) << "after " << failed << " writes";
+    ExpectNoRiddles();
+  }
+  EXPECT_GT(failed, 60U);
+}
+
 TEST_F(RecoveryTest, ADamagedLogIsCopiedOnceHoweverOftenTheOpeningIsTried) {
   std::string log = Sample().log();
   log[log.size() / 2] = static_cast<char>(log[log.size() / 2] ^ 4);
