@@ -56,6 +56,15 @@ void Delivery::SetParked(RangeSet parked) {
   Settle();
 }
 
+void Delivery::ForgetParked(const RangeSet& sequences) {
+  for (const auto& range : sequences.ToVector()) {
+    for (const auto& part : parked_.Within(range)) {
+      parked_.Remove(part);
+      AddHole(part);
+    }
+  }
+}
+
 void Delivery::AddHole(SequenceRange range) {
   holes_.Add(range);
   settled_.Add(range);

@@ -19,6 +19,8 @@ class Delivery {
   void Park(const RangeSet& sequences);
   void SetParked(RangeSet parked);
   void PutParkedBack() { SetParked(RangeSet()); }
+  // They are stored no more: what was set aside of them has nothing left to be put back.
+  void ForgetParked(const RangeSet& sequences);
   // Sequences under which nothing is stored.
   void AddHole(SequenceRange range);
   // Sequences from `from` on are another origin's now; what they were passes over.

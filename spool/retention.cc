@@ -359,6 +359,12 @@ Result<void> Retention::Apply(const Removal& removal) {
       }
     }
   }
+  DOAGENT_ASSIGN(Statement forget_parked,
+                 database.Prepare("DELETE FROM parked WHERE id BETWEEN ? AND ?"));
+  for (const auto& [first, last] : removal.sequences.ToVector()) {
+    DOAGENT_TRY(
+        forget_parked.Bind(PackId(removal.origin, first), PackId(removal.origin, last)).Run());
+  }
   const auto kind = static_cast<std::int64_t>(removal.kind);
   // The whole range, of which the rest is still stored: its neighbours' are joined to it, so that
   // the list stays short.

@@ -96,6 +96,8 @@ Result<bool> Spool::Impl::Retain(WallTime wall, MonoTime mono) {
   }));
   retention_->Applied(*removal);
   if (event) AdvanceHead(event->sequence);
+  const std::lock_guard lock(state_mutex_);
+  states_.at(removal->origin).delivery.ForgetParked(removal->sequences);
   return true;
 }
 

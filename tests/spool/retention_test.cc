@@ -135,7 +135,9 @@ class RetentionTest : public ::testing::Test {
     const OriginStatus status = Status();
     EXPECT_THAT(status.missing, IsEmpty());
     std::uint64_t lost = 0;
-    for (const Event& event : contents.losses) lost += event.count;
+    for (const Event& event : contents.losses) {
+      if (event.kind != EventKind::kPark) lost += event.count;
+    }
     // In a local spool the events themselves may go; the totals stay.
     if (local_) {
       EXPECT_GE(status.lost_records, lost);
@@ -255,6 +257,31 @@ TEST_F(RetentionTest, WhenAllIsThinTheOldestGo) {
   EXPECT_THAT(kinds, ElementsAre(EventKind::kEviction, EventKind::kThinning));
   // Events stay.
   EXPECT_TRUE(contents.events.Contains(Sequence{1}));
+  CheckLedger();
+}
+
+TEST_F(RetentionTest, WhatIsRemovedIsParkedNoMore) {
+  policy_.bytes_max = 1600 << 10;
+  Open();
+  Append(20, 2000);
+  ASSERT_TRUE(spool_->Park(spool_->spool_id(), RangeSet({{2, 19}}), "refused", Wall(), mono_));
+  const auto parked = [this] {
+    RangeSet sequences;
+    const auto records = (*Reader::Open(dir_ / "spool.db"))->Parked();
+    for (const ParkedRecord& record : *records) sequences.Add({record.sequence, record.sequence});
+    return sequences;
+  };
+  EXPECT_EQ(parked(), RangeSet({{2, 19}}));
+  Append(400, 2000);
+  const RangeSet left = parked();
+  EXPECT_LT(left.count(), 18U) << "the test is too short";
+  const RangeSet stored = Read().snapshots;
+  for (const auto& range : left.ToVector()) EXPECT_TRUE(stored.Contains(range)) << range.first;
+  EXPECT_EQ(CountWithin(stored, {2, 19}), left.count());
+  EXPECT_EQ(spool_->Stats().parked_records, left.count());
+  // It is the same after a restart.
+  Open();
+  EXPECT_EQ(spool_->Stats().parked_records, left.count());
   CheckLedger();
 }
 
