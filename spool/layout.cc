@@ -171,7 +171,8 @@ Result<Presence> Look(const std::filesystem::path& path) {
 Result<void> CreateFile(const std::filesystem::path& path) {
   const int descriptor = open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (descriptor < 0) {
-    return Fail(ErrorCode::kFatal, path.string(),
+    const bool full = errno == ENOSPC || errno == EDQUOT;
+    return Fail(full ? ErrorCode::kEvict : ErrorCode::kFatal, path.string(),
                 std::string("cannot create the spool: ") + std::strerror(errno) +
                     (errno == ENOENT ? "; create its folder first" : ""));
   }

@@ -56,9 +56,11 @@ Result<bool> Maintenance::SealBacklog(const OriginExtent& extent, Sequence from)
   bool any = false;
   const Sequence last = extent.complete.empty() ? 0 : extent.complete.last();
   while (from <= last && last - from + 1 >= policy_.backlog) {
-    DOAGENT_ASSIGN(const auto sealed, sealer_->SealNext(extent.number, extent.complete, from,
-                                                        {policy_.snapshots, true}));
-    if (!sealed) break;
+    auto tried = sealer_->SealNext(extent.number, extent.complete, from, {policy_.snapshots, true});
+    // What was sealed before it failed counts: whoever asked has to look anew.
+    if (!tried && !any) return Fail(std::move(tried).error());
+    if (!tried || !*tried) break;
+    const auto& sealed = *tried;
     any = true;
     ++seals_since_sweep_;
     from = sealed->range.last + 1;

@@ -169,8 +169,7 @@ Result<bool> Retention::GiveUpWreck() {
                    WasSalvaged(writer_.database(), aside.filename().string()));
     // The log of a spool that went on has been taken over, or never will be.
     if (!taken_over && !IsLogAside(aside)) continue;
-    RemoveSetAside(aside);
-    return true;
+    if (RemoveSetAside(aside)) return true;
   }
   return false;
 }

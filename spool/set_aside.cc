@@ -115,8 +115,9 @@ Result<fs::path> CopyLogAside(const fs::path& spool, WallTime now) {
   if (failed) {
     std::error_code none;
     fs::remove(copy, none);
-    return Fail(failed == std::errc::no_space_on_device ? ErrorCode::kEvict : ErrorCode::kFatal,
-                copy.string(), "cannot copy the damaged log: " + failed.message());
+    const bool full = failed == std::errc::no_space_on_device || failed.value() == EDQUOT;
+    return Fail(full ? ErrorCode::kEvict : ErrorCode::kFatal, copy.string(),
+                "cannot copy the damaged log: " + failed.message());
   }
   return aside;
 }
@@ -175,11 +176,14 @@ void RemoveLog(const fs::path& spool) {
   fs::remove(With(spool, "-shm"), none);
 }
 
-void RemoveSetAside(const fs::path& aside) {
+bool RemoveSetAside(const fs::path& aside) {
+  bool all = true;
   for (const std::string_view suffix : kSuffixes) {
-    std::error_code none;
-    fs::remove(With(aside, suffix), none);
+    std::error_code failed;
+    fs::remove(With(aside, suffix), failed);
+    all = all && !failed;
   }
+  return all;
 }
 
 }  // namespace doagent::spool

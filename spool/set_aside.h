@@ -33,7 +33,7 @@ std::uint64_t BytesSetAside(const std::filesystem::path& spool);
 // Removes the log and its shared memory that a database left behind.
 void RemoveLog(const std::filesystem::path& spool);
 
-// Removes a set for good.
-void RemoveSetAside(const std::filesystem::path& aside);
+// Removes a set for good. False: something of it stays.
+bool RemoveSetAside(const std::filesystem::path& aside);
 
 }  // namespace doagent::spool

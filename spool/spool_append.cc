@@ -183,7 +183,7 @@ Result<void> Spool::Impl::StoreOne(const Event& event, Sequence sequence) {
 
 template <typename Record>
 Result<Sequence> Spool::Impl::Store(const Record& record) {
-  // Twice: another file, or space given up, may be all that it takes.
+  // More than once: another file, or space given up, may be all that it takes.
   Error error;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     auto ready = MakeReady();

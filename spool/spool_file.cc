@@ -131,7 +131,7 @@ Result<void> Spool::Impl::OpenForReadingToo() {
 
 Result<void> Spool::Impl::OpenFile(OwnedFile owned) {
   if (!owned.replaced.empty() && beginning_due_.empty()) {
-    beginning_due_ += (beginning_due_.empty() ? "" : "; ") + owned.replaced;
+    beginning_due_ = owned.replaced;
   }
   auto opened = UseFile(std::move(owned));
   if (!opened) CloseFile(/*leave_log=*/true);
@@ -140,8 +140,10 @@ Result<void> Spool::Impl::OpenFile(OwnedFile owned) {
 
 Result<void> Spool::Impl::UseFile(OwnedFile owned) {
   writer_ = std::move(owned.writer);
+  // The first copy is the whole one: what is taken over is written over the rest of the log.
+  if (log_due_.empty()) log_due_ = owned.log_aside;
   DOAGENT_TRY(PrepareUpkeep());
-  if (!owned.log_aside.empty()) DOAGENT_TRY(salvager_->TakeOverLog(owned.log_aside));
+  if (!log_due_.empty()) DOAGENT_TRY(salvager_->TakeOverLog(log_due_));
   DOAGENT_ASSIGN(const auto own_id, LoadMeta(writer_->database(), "spool_id"));
   if (own_id && beginning_due_.empty() && salvager_->Concerns(*own_id)) {
     beginning_due_ = "records of the spool id that was written here are still to be taken over";
@@ -151,9 +153,7 @@ Result<void> Spool::Impl::UseFile(OwnedFile owned) {
     opening = WriteBeginning();
   }
   if (!opening) return Fail(std::move(opening).error());
-  begun_ = true;
   beginning_due_.clear();
-  tried_.reset();
   if (!opening->identity_change.empty()) {
     Notice(opening->identity_change + "; a new spool id begins: " + opening->reason);
   }
@@ -174,7 +174,11 @@ Result<void> Spool::Impl::UseFile(OwnedFile owned) {
   DOAGENT_TRY(BeginToForget());
   DOAGENT_TRY(OpenForReadingToo());
   HoldFile();
-  if (!owned.log_aside.empty()) DOAGENT_TRY(FinishSalvage());
+  if (!log_due_.empty()) DOAGENT_TRY(FinishSalvage());
+  // What fails before this begins anew, with a start event more.
+  begun_ = true;
+  log_due_.clear();
+  tried_.reset();
   return {};
 }
 
@@ -231,6 +235,11 @@ Result<void> Spool::Impl::ReopenFile() {
     for (const auto& [number, state] : states_) {
       if (own_id && state.row.spool_id.bytes() == *own_id) current_ = number;
     }
+    // Now it is known: what is not there will be stored under whatever sequence comes then.
+    const OriginState& current = Current();
+    if (tried_ && (tried_->first != current.row.spool_id || tried_->second > current.head)) {
+      tried_.reset();
+    }
   }
   // Which key the rows hang on is not known: they get a new one.
   encoder_.emplace(incarnation_, options_.key_interval);
@@ -248,6 +257,7 @@ Result<void> Spool::Impl::ReplaceFile(const std::string& why) {
   // From here on there is nothing at the path, whatever becomes of the new file.
   held_database_ = Descriptor();
   held_log_ = Descriptor();
+  log_due_.clear();
   damage_.clear();
   {
     const std::lock_guard lock(state_mutex_);
@@ -269,6 +279,7 @@ Result<void> Spool::Impl::ReplaceVanished() {
     // SQLite would apply it to whatever database stands there.
     if (log_left) RemoveLog(path_);
   }
+  log_due_.clear();
   beginning_due_ = "the file of the spool was removed or replaced while the agent ran";
   return OpenOrMakeNew();
 }

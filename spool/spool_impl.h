@@ -196,7 +196,8 @@ class Spool::Impl {
   // The name under which the next record may have been stored already: a failed commit may have
   // reached the disk.
   std::optional<std::pair<SpoolId, Sequence>> tried_;
-  bool begun_ = false;         // there is a start event of this incarnation in the file
+  bool begun_ = false;             // the file at the path is this incarnation's, and all is set up
+  std::filesystem::path log_due_;  // a log of this very file, set aside, that is to be taken over
   std::string beginning_due_;  // why the next one has to be under a new spool id; empty: need not
   bool suspect_ = false;       // a write failed: what is on the disk is not known
   bool log_pinned_ = false;

@@ -84,8 +84,10 @@ Result<bool> Spool::Impl::Retain(WallTime wall, MonoTime mono) {
   if (retention_->disk_full()) {
     // Blocks take a third of the space: that costs nobody anything.
     for (const OriginExtent& extent : Extents()) {
-      DOAGENT_ASSIGN(const bool sealed, maintenance_->SealBacklog(extent, 1));
-      if (sealed) return true;
+      const auto sealed = maintenance_->SealBacklog(extent, 1);
+      // A block needs pages before its rows give some back: without any, something has to go.
+      if (!sealed && sealed.error().code != ErrorCode::kEvict) return Fail(sealed.error());
+      if (sealed && *sealed) return true;
     }
   }
   const auto event = LossEvent(*removal, wall, mono);

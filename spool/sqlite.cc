@@ -222,8 +222,8 @@ std::optional<bool> Database::KeepBlocks(std::uint64_t file_bytes) {
   OpenBlocks();
   const auto bytes = static_cast<off_t>(file_bytes);
   if (fallocate(blocks_.number(), FALLOC_FL_KEEP_SIZE, 0, bytes) == 0) return true;
-  if (errno == EOPNOTSUPP || errno == ENOSYS) return std::nullopt;
-  return false;
+  if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG) return false;
+  return std::nullopt;
 }
 
 std::uint64_t Database::BlocksBytes() {

@@ -111,7 +111,7 @@ class Database {
   Result<void> ExtendLog(std::size_t bytes);
   // Has the file system keep blocks of the disk for so long a file; its length stays as it is, and
   // nothing is written. Every checkpoint gives back those behind the end. False: the disk has not
-  // as many. Nothing: the file system cannot do it.
+  // as many. Nothing: it is not known, for the file system cannot do it.
   std::optional<bool> KeepBlocks(std::uint64_t file_bytes);
   // What the disk keeps for the file.
   std::uint64_t BlocksBytes();

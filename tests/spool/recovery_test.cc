@@ -588,6 +588,43 @@ TEST_F(RecoveryTest, WhoKeepsTheLogFromBeingEmptiedIsReported) {
   }
 }
 
+TEST_F(RecoveryTest, WhatFailedTwiceInDifferentWaysIsNotTakenForStored) {
+  FaultVfs vfs;
+  SpoolOptions options = TestSpoolOptions(path(), ++seed_);
+  options.local = false;
+  options.seal.snapshots = 16;
+  {
+    const auto spool = *Spool::Open(options);
+    for (std::uint64_t tick = 1; tick <= 400; ++tick) {
+      Snapshot snapshot = MakeSnapshot(tick);
+      snapshot.sections = {test::MakeSection(test::MakeSchema("wide", 1000), tick)};
+      ASSERT_TRUE(spool->Append(snapshot));
+      ASSERT_TRUE(spool->Maintain(snapshot.wall, snapshot.mono));
+    }
+  }
+  options.retention.bytes_max = 1 << 20;
+  options.random = TestSpoolOptions(path(), ++seed_).random;
+  const auto spool = *Spool::Open(options);
+  vfs.FailAt(FaultVfs::Call::kWrite, 1, SQLITE_IOERR_WRITE);
+  ASSERT_FALSE(spool->Append(MakeSnapshot(501)));
+  spool->SealBacklog();  // opens the file again
+  // The record fails once more, for another reason, and then an event takes its sequence.
+  const Sequence head = spool->head();
+  vfs.FailAt(FaultVfs::Call::kWrite, 1, SQLITE_FULL, 1);  // again without the reserve
+  const auto maintained = spool->Maintain(MakeSnapshot(501).wall, MakeSnapshot(501).mono);
+  ASSERT_TRUE(maintained) << maintained.error().Message();
+  ASSERT_GT(spool->head(), head) << "nothing was removed";
+  EXPECT_EQ(spool->waiting(), 1U);
+  vfs.Heal();
+  ASSERT_TRUE(spool->Append(MakeSnapshot(502)));
+  const auto records = ReadEverything(path());
+  const auto waited = std::count_if(records.begin(), records.end(), [](const auto& named) {
+    return named.second.time == MakeSnapshot(501).wall &&
+           std::holds_alternative<Snapshot>(named.second.content);
+  });
+  EXPECT_EQ(waited, 1);
+}
+
 TEST_F(RecoveryTest, WhoKeepsReadingDoesNotKeepAFailedCommitFromBeingMadeGood) {
   FaultVfs vfs;
   Write(Sample().database(), Sample().log());

@@ -422,6 +422,15 @@ TEST_F(RetentionTest, StatusSaysHowLongTheRoomLasts) {
       << "the disk is full first";
 }
 
+TEST_F(RetentionTest, AWreckThatCannotBeRemovedHoldsUpNothing) {
+  std::filesystem::create_directories(dir_ / "spool.db.damaged-log-20200101T000000Z-wal" / "in");
+  policy_.bytes_max = 2 << 20;
+  Open();
+  Append(600, 2000);
+  EXPECT_THAT(Read().losses, Not(IsEmpty())) << "the test is too short";
+  CheckLedger();
+}
+
 TEST_F(RetentionTest, SpaceGoesBackToTheFileSystem) {
   policy_.bytes_max = 16 << 20;
   Open();
