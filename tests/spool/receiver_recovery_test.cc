@@ -1,0 +1,178 @@
+// What happens to a receiver's spool whose files are damaged.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <string>
+
+#include "spool/inbox.h"
+#include "spool/reader.h"
+#include "spool/set_aside.h"
+#include "spool/spool.h"
+#include "tests/spool/recovery_support.h"
+#include "tests/support/fault_vfs.h"
+#include "tests/support/snapshots.h"
+
+namespace doagent::spool {
+namespace {
+
+namespace fs = std::filesystem;
+using test::FaultVfs;
+using test::MakeSnapshot;
+using test::TestSpoolOptions;
+using ::testing::Contains;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+// A receiver with 31 records of one agent.
+class ReceiverRecoveryTest : public RecoveryTest {
+ protected:
+  ReceiverRecoveryTest() {
+    const auto source = *Spool::Open(TestSpoolOptions(dir_ / "agent.db", 3));
+    for (std::uint64_t tick = 1; tick <= 30; ++tick) {
+      EXPECT_TRUE(source->Append(MakeSnapshot(tick)));
+    }
+    claim_ = source->Claims()->front();
+    batch_.spool_id = claim_.spool_id;
+    batch_.records = (*source->NextPending(claim_.spool_id, {}, 1 << 20)).records;
+    std::vector<ObjectId> keys;
+    for (const auto& record : batch_.records) {
+      if (record.kind == RecordKind::kRow) keys.push_back(record.key);
+    }
+    batch_.objects = *source->Objects(keys);
+    inbox_ = OpenInbox();
+    EXPECT_TRUE(inbox_->Register({"agent", false}, claim_));
+    const auto outcome = inbox_->Store({batch_}, MakeSnapshot(31).wall);
+    EXPECT_TRUE(outcome);
+    EXPECT_EQ(outcome->front().stored.count(), 31U);
+  }
+
+  std::unique_ptr<Inbox> OpenInbox() {
+    auto inbox = Inbox::Open({inbox_path_, "test", [this] { return ++seed_; }});
+    EXPECT_TRUE(inbox) << inbox.error().Message();
+    return inbox ? *std::move(inbox) : nullptr;
+  }
+
+  void DamageInbox() const {
+    std::fstream(inbox_path_, std::ios::in | std::ios::out | std::ios::binary)
+        << std::string(1024, '\x55');
+  }
+
+  void ExpectEverythingThere() {
+    for (int step = 0; step < 100; ++step) {
+      ASSERT_TRUE(inbox_->Maintain(MakeSnapshot(40).wall, MakeSnapshot(40).mono));
+    }
+    const auto status = (*Reader::Open(inbox_path_))->Status();
+    ASSERT_TRUE(status);
+    ASSERT_THAT(status->origins, SizeIs(1));
+    EXPECT_EQ(status->origins[0].spool_id, claim_.spool_id);
+    EXPECT_EQ(status->origins[0].last_sequence, 31U);
+    EXPECT_THAT(status->origins[0].missing, IsEmpty());
+    Claim claim = claim_;
+    claim.first_pending = 1;
+    const auto registered = inbox_->Register({"agent", false}, claim);
+    ASSERT_TRUE(registered);
+    EXPECT_EQ(registered->stored.count(), 31U);
+  }
+
+  const fs::path inbox_path_ = dir_ / "inbox.db";
+  Claim claim_;
+  IncomingBatch batch_;
+  std::unique_ptr<Inbox> inbox_;
+};
+
+TEST_F(ReceiverRecoveryTest, ADamagedFileIsSalvaged) {
+  const ReceiverId id = inbox_->receiver_id();
+  inbox_.reset();
+  DamageInbox();
+  inbox_ = OpenInbox();
+  ASSERT_TRUE(inbox_);
+  EXPECT_THAT(inbox_->replaced(), HasSubstr("damaged"));
+  EXPECT_EQ(inbox_->receiver_id(), id);
+  ExpectEverythingThere();
+}
+
+TEST_F(ReceiverRecoveryTest, WhatIsLostCountsAsNeverStored) {
+  inbox_.reset();
+  DamageInbox();
+  {
+    // A row in the middle of its table, in whatever page it is.
+    std::fstream file(inbox_path_, std::ios::in | std::ios::out | std::ios::binary);
+    const std::string bytes{std::istreambuf_iterator<char>(file), {}};
+    const std::string& payload = batch_.records[10].payload;
+    const auto at = bytes.find(payload);
+    ASSERT_NE(at, std::string::npos);
+    file.clear();
+    file.seekp(static_cast<std::streamoff>(at));
+    file.put(static_cast<char>(payload[0] ^ 1));
+  }
+  inbox_ = OpenInbox();
+  ASSERT_TRUE(inbox_);
+  for (int step = 0; step < 100; ++step) {
+    ASSERT_TRUE(inbox_->Maintain(MakeSnapshot(40).wall, MakeSnapshot(40).mono));
+  }
+  Claim claim = claim_;
+  claim.first_pending = 1;
+  const auto registered = inbox_->Register({"agent", false}, claim);
+  ASSERT_TRUE(registered);
+  EXPECT_EQ(registered->stored.count(), 30U);
+  EXPECT_FALSE(registered->stored.Contains(11));
+  const auto status = (*Reader::Open(inbox_path_))->Status();
+  EXPECT_EQ(status->origins[0].lost_records, 1U);
+  // The agent still has it.
+  const auto again = inbox_->Store({batch_}, MakeSnapshot(41).wall);
+  ASSERT_TRUE(again) << again.error().Message();
+  EXPECT_EQ(again->front().stored.count(), 31U);
+  EXPECT_THAT((*Reader::Open(inbox_path_))->Status()->origins[0].missing, IsEmpty());
+}
+
+TEST_F(ReceiverRecoveryTest, AFailedCommitIsMadeGoodByTheNextCall) {
+  FaultVfs vfs;
+  inbox_.reset();
+  inbox_ = OpenInbox();
+  const ReceiverId id = inbox_->receiver_id();
+  ASSERT_TRUE(inbox_->Register({"agent", false}, claim_));
+  Claim other = claim_;
+  other.spool_id = *SpoolId::FromHex(std::string(32, 'b'));
+  vfs.FailAt(FaultVfs::Call::kSync, 1, SQLITE_IOERR_FSYNC);
+  EXPECT_FALSE(inbox_->Register({"agent", false}, other));
+  IncomingBatch theirs = batch_;
+  theirs.spool_id = other.spool_id;
+  ASSERT_TRUE(inbox_->Register({"agent", false}, other));
+  const auto stored = inbox_->Store({theirs}, MakeSnapshot(31).wall);
+  ASSERT_TRUE(stored) << stored.error().Message();
+  EXPECT_EQ(stored->front().stored.count(), 31U);
+  EXPECT_EQ(inbox_->receiver_id(), id);
+  EXPECT_THAT(FilesSetAside(inbox_path_), IsEmpty());
+  inbox_.reset();
+}
+
+TEST_F(ReceiverRecoveryTest, WhatIsDamagedWhileItRunsIsReplacedUnderTheSameName) {
+  FaultVfs vfs;
+  inbox_.reset();
+  inbox_ = OpenInbox();
+  const ReceiverId id = inbox_->receiver_id();
+  ASSERT_TRUE(inbox_->Register({"agent", false}, claim_));
+  // As SQLite would find it.
+  vfs.FailAt(FaultVfs::Call::kWrite, 1, SQLITE_CORRUPT);
+  Claim other = claim_;
+  other.spool_id = *SpoolId::FromHex(std::string(32, 'b'));
+  EXPECT_FALSE(inbox_->Register({"agent", false}, other));
+  vfs.Heal();
+  // The sessions go on as if nothing had been.
+  const auto stored = inbox_->Store({batch_}, MakeSnapshot(31).wall);
+  ASSERT_TRUE(stored) << stored.error().Message();
+  EXPECT_EQ(stored->front().stored.count(), 31U);
+  EXPECT_EQ(inbox_->receiver_id(), id);
+  EXPECT_THAT(FilesSetAside(inbox_path_), SizeIs(1));
+  ExpectEverythingThere();
+  inbox_.reset();
+}
+
+}  // namespace
+}  // namespace doagent::spool

@@ -1,0 +1,135 @@
+// What happens to a spool whose write-ahead log is damaged.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <string>
+
+#include "spool/salvage_file.h"
+#include "spool/set_aside.h"
+#include "spool/spool.h"
+#include "spool/sqlite.h"
+#include "tests/spool/damaged_spools.h"
+#include "tests/spool/recovery_support.h"
+#include "tests/support/fault_vfs.h"
+#include "tests/support/snapshots.h"
+
+namespace doagent::spool {
+namespace {
+
+namespace fs = std::filesystem;
+using test::FaultVfs;
+using test::MakeSnapshot;
+using test::ReadEverything;
+using test::TestSpoolOptions;
+using ::testing::Contains;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+TEST_F(RecoveryTest, AFlippedBitInTheMiddleOfTheLogCostsNoCommitBehindIt) {
+  std::string log = Sample().log();
+  log[log.size() / 2] = static_cast<char>(log[log.size() / 2] ^ 4);
+  Write(Sample().database(), log);
+  const auto spool = Open();
+  ASSERT_TRUE(spool);
+  EXPECT_EQ(spool->spool_id(), Sample().spool_id());
+  // Before anything new: no number is used twice.
+  EXPECT_GT(spool->head(), Sample().records().rbegin()->first.second);
+  EXPECT_GE(Survivors(), Sample().records().size() - 1);
+  EXPECT_THAT(FilesSetAside(path()), SizeIs(1));
+  EXPECT_THAT(Reasons(EventKind::kSalvageLoss), Contains(HasSubstr("records were taken over")));
+  Settle(*spool);
+  ExpectNoRiddles();
+}
+
+TEST_F(RecoveryTest, ALogWithoutItsHeaderIsReadAllTheSame) {
+  std::string log = Sample().log();
+  std::fill(log.begin(), log.begin() + 32, '\0');
+  Write(Sample().database(), log);
+  const auto spool = Open();
+  ASSERT_TRUE(spool);
+  EXPECT_EQ(Survivors(), Sample().records().size());
+}
+
+TEST_F(RecoveryTest, AnIntactLogIsNotTakenForADamagedOne) {
+  Write(Sample().database(), Sample().log());
+  const auto spool = Open();
+  ASSERT_TRUE(spool);
+  EXPECT_EQ(Survivors(), Sample().records().size());
+  EXPECT_THAT(FilesSetAside(path()), IsEmpty());
+}
+
+TEST_F(RecoveryTest, AFileWhoseLogIsUsedAgainIsReadInItsPresentRun) {
+  Write(Sample().database(), "");
+  fs::path copy = dir_ / "copy.db";
+  std::size_t records = 0;
+  {
+    const auto spool = Open();
+    ASSERT_TRUE(spool);
+    // Until the log has been used from its beginning again, at least once.
+    for (std::uint64_t tick = 501; tick < 1200; ++tick) {
+      ASSERT_TRUE(spool->Append(MakeSnapshot(tick)));
+      ASSERT_TRUE(spool->Maintain(MakeSnapshot(tick).wall, MakeSnapshot(tick).mono));
+    }
+    records = ReadEverything(path()).size();
+    fs::copy_file(path(), copy);
+    fs::copy_file(log(), copy.string() + "-wal");
+  }
+  std::fstream(copy, std::ios::in | std::ios::out | std::ios::binary) << std::string(1024, '\x55');
+  const auto salvaged = SalvageFile(copy, dir_ / "saved.db", MakeSnapshot(1300).wall, nullptr);
+  ASSERT_TRUE(salvaged) << salvaged.error().Message();
+  EXPECT_EQ(salvaged->records, records);
+  EXPECT_THAT(salvaged->losses, IsEmpty());
+}
+
+TEST_F(RecoveryTest, ADamagedLogThatIsTakenOverWhenTheDiskFailsIsTakenUpAgain) {
+  std::string log = Sample().log();
+  log[log.size() / 2] = static_cast<char>(log[log.size() / 2] ^ 4);
+  std::uint64_t failed = 0;
+  for (bool untouched = false; !untouched; failed += 3) {
+    for (const fs::path& aside : FilesSetAside(path())) RemoveSetAside(aside);
+    Write(Sample().database(), log);
+    FaultVfs vfs;
+    vfs.FailAt(FaultVfs::Call::kWrite, failed + 1, SQLITE_IOERR_WRITE, 1'000'000);
+    SpoolOptions options = TestSpoolOptions(path(), ++seed_);
+    untouched = Spool::Open(options).has_value();
+    vfs.Heal();
+    const auto spool = Open();
+    ASSERT_TRUE(spool);
+    Settle(*spool);
+    EXPECT_GE(Survivors(), Sample().records().size() - 1) << "after " << failed << " writes";
+    ExpectNoRiddles();
+  }
+  EXPECT_GT(failed, 60U);
+}
+
+TEST_F(RecoveryTest, ADamagedLogIsCopiedOnceHoweverOftenTheOpeningIsTried) {
+  std::string log = Sample().log();
+  log[log.size() / 2] = static_cast<char>(log[log.size() / 2] ^ 4);
+  Write(Sample().database(), log);
+  auto other = Database::Open(path(), Database::Mode::kReadWrite);
+  ASSERT_TRUE(other);
+  (*other)->LeaveLogAtClose(true);
+  std::unique_ptr<Spool> spool;
+  {
+    auto locked = Transaction::Begin(**other, Transaction::Kind::kWrite);
+    ASSERT_TRUE(locked);
+    spool = Open();
+    ASSERT_TRUE(spool);
+    EXPECT_FALSE(spool->Append(MakeSnapshot(501)));
+    EXPECT_FALSE(spool->Append(MakeSnapshot(502)));
+  }
+  ASSERT_TRUE(spool->Append(MakeSnapshot(503)));
+  EXPECT_THAT(FilesSetAside(path()), SizeIs(1));
+  EXPECT_GE(Survivors(), Sample().records().size() - 1);
+  Settle(*spool);
+  ExpectNoRiddles();
+}
+
+}  // namespace
+}  // namespace doagent::spool
