@@ -4,12 +4,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
 #include <string>
 #include <string_view>
 
+#include "spool/file_system.h"
 #include "spool/recognise.h"
 
 namespace doagent::spool {
@@ -24,6 +26,7 @@ constexpr const char* kCreationPragmas =
 // What the log comes to between two checkpoints: 1000 frames of a page and 24 bytes, and the
 // transaction that reaches this number.
 constexpr std::size_t kLogBytes = 1200 << 10;
+constexpr std::uint64_t kLogPartOfFreeSpace = 4;
 
 // An agent has the next tick to come, and memory to keep this one in.
 constexpr std::chrono::milliseconds kAgentsPatience{200};
@@ -283,8 +286,13 @@ Result<std::unique_ptr<Database>> OpenForWriting(const std::filesystem::path& pa
 
 Result<void> SetLogSize(Database& database) {
   DOAGENT_ASSIGN(Transaction transaction, Transaction::Begin(database, Transaction::Kind::kWrite));
+  // On a disk that is nearly full, most of what is left is for the database.
+  const auto disk = DiskSpaceAt(database.path());
+  const std::uint64_t bytes =
+      disk ? std::min<std::uint64_t>(kLogBytes, disk->free_bytes / kLogPartOfFreeSpace) : kLogBytes;
   // No space for it: the log grows when there is some.
-  (void)database.ExtendLog(kLogBytes);
+  auto extended = database.ExtendLog(bytes);
+  if (!extended && extended.error().code != ErrorCode::kEvict) return extended;
   return transaction.Commit();
 }
 
@@ -301,9 +309,10 @@ tl::unexpected<Error> Unreadable(const std::filesystem::path& path, Error error)
 Result<std::unique_ptr<Database>> OpenForReading(const std::filesystem::path& path) {
   DOAGENT_ASSIGN(auto database, OpenExisting(path, Database::Mode::kReadOnly));
   auto checked = CheckFormat(*database);
-  if (!checked && checked.error().code == ErrorCode::kFatal) {
-    // A copy where nothing may be written (no -shm file can be made). Without a log there is
-    // nothing in it that a plain read would miss.
+  if (!checked && (checked.error().code == ErrorCode::kFatal ||
+                   checked.error().code == ErrorCode::kEvict)) {
+    // Where nothing may be written, or nothing more, no -shm file can be made. Without a log there
+    // is nothing in it that a plain read would miss.
     struct stat status {};
     const std::string log = path.string() + "-wal";
     if (stat(log.c_str(), &status) != 0 || status.st_size == 0) {

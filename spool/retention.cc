@@ -150,10 +150,16 @@ void Retention::MakeRoom(const Space& space) {
   }
   // Not a little at every turn.
   if (growth <= room_wanted_ / 4) return;
-  const auto kept = database.KeepBlocks(wanted);
+  auto kept = database.KeepBlocks(wanted);
   // Where it cannot be known before, a write has to be refused first.
   disk_full_ = kept ? !*kept : refused;
-  if (kept && *kept) kept_bytes_ = wanted;
+  // On a full disk, what there still is: others would take it.
+  std::uint64_t less = growth;
+  while (kept == false && less > kRoomBytesMin) {
+    less /= 2;
+    kept = database.KeepBlocks(wanted - growth + less);
+  }
+  if (kept == true) kept_bytes_ = wanted - growth + (disk_full_ ? less : growth);
 }
 
 void Retention::KeepRoom() {

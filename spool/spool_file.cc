@@ -50,8 +50,10 @@ Result<std::map<OriginNumber, OriginState>> LoadStates(Database& database) {
 }
 
 Spool::Impl::~Impl() {
+  // On a full disk the next start might not find the space for a log again.
+  const bool disk_full = retention_ && retention_->disk_full();
   // The descriptors go last: see the header.
-  CloseFile(/*leave_log=*/suspect_ || !damage_.empty());
+  CloseFile(/*leave_log=*/suspect_ || !damage_.empty() || disk_full);
 }
 
 Result<void> Spool::Impl::Begin() {

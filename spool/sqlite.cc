@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <utility>
 
 #include "spool/check.h"
@@ -43,11 +44,30 @@ ErrorCode CodeOf(int sqlite_code) {
   }
 }
 
+// SQLite's own word for a full disk is SQLITE_FULL. It does not use it for a quota, nor where a log
+// or its shared memory cannot be made.
+bool MeansNoSpace(int code, int system_error) {
+  if (code == SQLITE_IOERR_SHMSIZE) return true;
+  const bool makes_room =
+      code == SQLITE_IOERR_WRITE || code == SQLITE_IOERR_SHMOPEN || code == SQLITE_CANTOPEN;
+  return makes_room && (system_error == ENOSPC || system_error == EDQUOT);
+}
+
+// Whether errno says why, for the code comes from a call of the system that failed.
+bool SystemSaysWhy(int code) {
+  const int kind = code & 0xff;
+  return (kind == SQLITE_IOERR && code != SQLITE_IOERR_SHORT_READ) || code == SQLITE_CANTOPEN;
+}
+
+// To be called at once: errno is then that of the call that failed.
 tl::unexpected<Error> FailWith(sqlite3* handle, const std::string& path, int code) {
+  const int system_error = SystemSaysWhy(code) ? errno : 0;
+  const ErrorCode meant = MeansNoSpace(code, system_error) ? ErrorCode::kEvict : CodeOf(code);
   std::string what = sqlite3_errstr(code);
   // The connection's text has more to say, but only of its own last error.
   if (handle != nullptr && sqlite3_extended_errcode(handle) == code) what = sqlite3_errmsg(handle);
-  return Fail(CodeOf(code), path, what + " (SQLite code " + std::to_string(code) + ")");
+  if (system_error != 0) what += std::string(": ") + std::strerror(system_error);
+  return Fail(meant, path, what + " (SQLite code " + std::to_string(code) + ")");
 }
 
 // A path as the authority-less part of a file: URI.
@@ -313,7 +333,13 @@ Result<void> Database::Run(Step step) {
   if (!steps_[index]) {
     DOAGENT_ASSIGN(steps_[index], Prepare(kSql[index]));
   }
-  return steps_[index]->Run();
+  auto done = steps_[index]->Run();
+  // The shared memory of the log comes last in a commit: what the log has by then is there to stay.
+  if (!done && step == Step::kCommit &&
+      sqlite3_extended_errcode(handle_.get()) == SQLITE_IOERR_SHMSIZE) {
+    done.error().code = ErrorCode::kRetry;
+  }
+  return done;
 }
 
 Result<Transaction> Transaction::Begin(Database& database, Kind kind) {

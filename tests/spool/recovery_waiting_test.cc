@@ -54,6 +54,38 @@ TEST_F(RecoveryTest, AStartOnAFullDiskWaitsForSpace) {
   EXPECT_THAT(Reasons(EventKind::kStart), SizeIs(1));
 }
 
+TEST_F(RecoveryTest, AStartThatCannotMakeTheSharedMemoryWaitsForSpace) {
+  {
+    const auto spool = Open();
+    ASSERT_TRUE(spool->Append(MakeSnapshot(501)));
+  }
+  FaultVfs vfs;
+  vfs.FailAt(FaultVfs::Call::kShm, 1, SQLITE_IOERR_SHMSIZE, 1'000'000, ENOSPC);
+  const auto spool = Open();
+  ASSERT_TRUE(spool);
+  EXPECT_THAT(spool->TakeNotices(), Contains(HasSubstr("No space left on device")));
+  EXPECT_FALSE(spool->Append(MakeSnapshot(502)));
+  // Whoever wants to look finds what there is.
+  EXPECT_THAT(Reasons(EventKind::kStart), SizeIs(1));
+  vfs.Heal();
+  ASSERT_TRUE(spool->Append(MakeSnapshot(503)));
+  EXPECT_EQ(spool->waiting(), 0U);
+  EXPECT_EQ(ReadEverything(path()).size(), 5U) << "two start events, three snapshots";
+}
+
+TEST_F(RecoveryTest, AQuotaIsAFullDisk) {
+  FaultVfs vfs;
+  const auto spool = Open();
+  ASSERT_TRUE(spool);
+  vfs.FailAt(FaultVfs::Call::kWrite, 1, SQLITE_IOERR_WRITE, 1'000'000, EDQUOT);
+  const auto stored = spool->Append(MakeSnapshot(501));
+  ASSERT_FALSE(stored);
+  EXPECT_EQ(stored.error().code, ErrorCode::kEvict) << stored.error().Message();
+  vfs.Heal();
+  ASSERT_TRUE(spool->Append(MakeSnapshot(502)));
+  EXPECT_EQ(ReadEverything(path()).size(), 3U);
+}
+
 TEST_F(RecoveryTest, WhoKeepsTheLogFromBeingEmptiedIsReported) {
   Write(Sample().database(), "");
   const auto spool = Open();

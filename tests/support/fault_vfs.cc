@@ -1,6 +1,7 @@
 #include "tests/support/fault_vfs.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <fstream>
 #include <iterator>
@@ -169,11 +170,12 @@ FaultVfs::~FaultVfs() {
   sqlite3_vfs_register(real_, /*makeDflt=*/1);
 }
 
-void FaultVfs::FailAt(Call call, std::uint64_t nth, int code, std::uint64_t more) {
+void FaultVfs::FailAt(Call call, std::uint64_t nth, int code, std::uint64_t more, int error) {
   const std::lock_guard lock(mutex_);
   until_[static_cast<std::size_t>(call)] = nth;
   more_[static_cast<std::size_t>(call)] = more;
   code_ = code;
+  error_ = error;
   failed_ = false;
 }
 
@@ -198,6 +200,7 @@ int FaultVfs::Check(Call call) {
     --more;
     until = 1;
   }
+  errno = error_;
   return code_;
 }
 

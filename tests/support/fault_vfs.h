@@ -12,6 +12,7 @@
 #include <sqlite3.h>
 
 #include <array>
+#include <cerrno>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -32,8 +33,9 @@ class FaultVfs {
   FaultVfs(const FaultVfs&) = delete;
   FaultVfs& operator=(const FaultVfs&) = delete;
 
-  // The nth call of the kind from now on fails with SQLite's code, and `more` behind it.
-  void FailAt(Call call, std::uint64_t nth, int code, std::uint64_t more = 0);
+  // The nth call of the kind from now on fails with SQLite's code, and `more` behind it; errno is
+  // then `error`.
+  void FailAt(Call call, std::uint64_t nth, int code, std::uint64_t more = 0, int error = EIO);
   // Whether that call has come.
   bool failed() const;
   // No call fails any more.
@@ -82,6 +84,7 @@ class FaultVfs {
   std::array<std::uint64_t, kCalls> until_{};  // calls until the failing one; 0: none fails
   std::array<std::uint64_t, kCalls> more_{};
   int code_ = 0;
+  int error_ = 0;
   bool failed_ = false;
   std::string folder_;  // empty: no journal
   Files before_;
