@@ -1,6 +1,7 @@
 // An open file by its descriptor, closed with its owner.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 
@@ -22,6 +23,7 @@ class Descriptor {
 
   int number() const { return number_; }
   bool valid() const { return number_ >= 0; }
+  std::uint64_t Inode() const;  // 0: not known
   // Whether the path leads to this very file.
   bool IsAt(const std::filesystem::path& path) const;
   // Whether the path leads nowhere, or to another file. What cannot be found out counts as no.

@@ -1,4 +1,4 @@
-// Where a file lies, and what the file system there has: statvfs(3).
+// Where a file lies, and what the file system there has: statvfs(3), stat(2).
 #pragma once
 
 #include <cstdint>
@@ -17,5 +17,8 @@ struct DiskSpace {
 
 // Nothing: the path leads nowhere, or the file system does not say.
 std::optional<DiskSpace> DiskSpaceAt(const std::filesystem::path& path);
+
+// What the file system keeps for the file beyond its end: fallocate(2). 0 where that is not known.
+std::uint64_t BytesKeptFor(const std::filesystem::path& file);
 
 }  // namespace doagent::spool

@@ -11,11 +11,15 @@
 #include "spool/owned_file.h"
 #include "spool/range_table.h"
 #include "spool/recognise.h"
+#include "spool/set_aside.h"
 
 namespace doagent::spool {
 namespace {
 
 constexpr const char* kOwnId = "spool_id";
+
+// Nobody may be listening.
+constexpr std::size_t kNoticesMax = 16;
 
 // Register came before, but since then the origin was forgotten by command.
 BatchOutcome RefuseForgotten(const IncomingBatch& batch) {
@@ -40,7 +44,10 @@ Result<void> Inbox::Impl::Load(const InboxOptions& options, const std::filesyste
   DOAGENT_ASSIGN(salvager_, Salvager::Prepare(*writer_, sealer, Host()));
   DOAGENT_ASSIGN(scrubber_, Scrubber::Prepare(*writer_));
   DOAGENT_ASSIGN(forgetter_, Forgetter::Prepare(*writer_));
-  if (!log.empty()) DOAGENT_TRY(salvager_->TakeOverLog(log));
+  // Whose they are is known before anybody else can claim them.
+  DOAGENT_TRY(salvager_->PutOrigins());
+  DOAGENT_TRY(salvager_->TakeOverLogs(log));
+  if (salvager_->SeenLogs()) DOAGENT_TRY(FinishLogs());
   DOAGENT_ASSIGN(const auto own_id, LoadMeta(database, kOwnId));
   if (own_id) {
     const auto id = ReceiverId::FromBytes(*own_id);
@@ -54,7 +61,9 @@ Result<void> Inbox::Impl::Load(const InboxOptions& options, const std::filesyste
     if (!receiver_id.IsZero()) receiver_id_ = receiver_id;
     DOAGENT_TRY(StoreMeta(database, kOwnId, receiver_id_.bytes()));
   }
-  return LoadOrigins();
+  DOAGENT_TRY(LoadOrigins());
+  for (const auto& [spool_id, origin] : origins_) maintenance_->Look(origin.row.number);
+  return {};
 }
 
 Result<void> Inbox::Impl::LoadOrigins() {
@@ -63,7 +72,6 @@ Result<void> Inbox::Impl::LoadOrigins() {
   for (auto& row : rows) {
     InboxOrigin& origin = origins_[row.spool_id];
     origin.stored = std::move(stored[row.number]);
-    maintenance_->Look(row.number);
     origin.row = std::move(row);
   }
   return {};
@@ -71,19 +79,41 @@ Result<void> Inbox::Impl::LoadOrigins() {
 
 Result<bool> Inbox::Impl::SalvageSome() {
   DOAGENT_ASSIGN(const auto progress, salvager_->Step());
+  for (std::string& notice : salvager_->TakeNotices()) Notice(std::move(notice));
   if (progress == Salvager::Progress::kNothing) return false;
-  if (progress == Salvager::Progress::kMore) return true;
+  if (progress == Salvager::Progress::kSeen) DOAGENT_TRY(FinishSalvage());
+  // Agents send meanwhile what may be there by now.
+  DOAGENT_TRY(LoadOrigins());
+  return true;
+}
+
+Result<void> Inbox::Impl::FinishSalvage() {
+  Salvage& salvage = salvager_->current();
   DOAGENT_ASSIGN(Transaction transaction, writer_->Begin());
-  DOAGENT_ASSIGN(const auto losses, salvager_->current().Finish());
+  DOAGENT_ASSIGN(const auto losses, salvage.Finish());
   // A receiver writes no events of its own; its totals tell.
+  std::uint64_t lost = 0;
   for (const SalvageLoss& loss : losses) {
     DOAGENT_TRY(
         writer_->AddTotals(loss.origin, EventKind::kSalvageLoss, 1, loss.sequences.count()));
+    lost += loss.sequences.count();
   }
   DOAGENT_TRY(transaction.Commit());
+  for (const OriginNumber number : salvage.Origins()) maintenance_->Look(number);
+  Notice(std::to_string(salvage.records()) + " records were taken over from " +
+                     salvage.name() + ", " + std::to_string(lost) + " were not in it");
   salvager_->Done();
-  DOAGENT_TRY(LoadOrigins());
-  return true;
+  return {};
+}
+
+void Inbox::Impl::Notice(std::string text) {
+  if (notices_.size() < kNoticesMax) notices_.push_back(std::move(text));
+}
+
+Result<void> Inbox::Impl::FinishLogs() {
+  while (salvager_->SeenLogs()) DOAGENT_TRY(FinishSalvage());
+  // What is left of a damaged log would look like lost commits once more.
+  return StartLogAnew(writer_->database());
 }
 
 Result<void> Inbox::Impl::PutClaim(const Principal& principal, const Claim& claim) {
@@ -269,7 +299,13 @@ Result<std::unique_ptr<Inbox>> Inbox::Open(const InboxOptions& options) {
 }
 
 Result<void> Inbox::OpenFile(OwnedFile owned) {
-  if (!owned.replaced.empty()) replaced_ = owned.replaced;
+  if (!owned.replaced.empty()) {
+    if (notices_.size() >= kNoticesMax) notices_.pop_back();
+    notices_.push_back(owned.replaced + "; what is intact in it is being taken over");
+  }
+  // Until it is known to be well, it is not to be worked on.
+  Database& database = owned.writer->database();
+  database.LeaveLogAtClose(true);
   DOAGENT_ASSIGN(RunReader runs, RunReader::Prepare(owned.writer->database()));
   auto impl = std::make_unique<Impl>(std::move(owned.writer), *reserve_, std::move(runs));
   DOAGENT_TRY(impl->Load(options_, owned.log_aside, receiver_id_));
@@ -278,6 +314,7 @@ Result<void> Inbox::OpenFile(OwnedFile owned) {
                    impl->Register(registered.principal, registered.claim));
   }
   receiver_id_ = impl->receiver_id();
+  database.LeaveLogAtClose(false);
   impl_ = std::move(impl);
   damage_.clear();
   return {};
@@ -286,9 +323,16 @@ Result<void> Inbox::OpenFile(OwnedFile owned) {
 Result<void> Inbox::MakeReady() {
   if (impl_) return {};
   if (!damage_.empty()) {
+    DOAGENT_ASSIGN(const auto aside, SetAside(options_.path, options_.wall));
+    replaced_ = WhyReplaced(std::exchange(damage_, {}), aside);
+  }
+  if (!replaced_.empty()) {
     DOAGENT_ASSIGN(OwnedFile owned,
-                   ReplaceOwned(options_.path, Role::kReceiver, options_.wall, damage_));
-    return OpenFile(std::move(owned));
+                   OpenOwned(options_.path, Role::kReceiver, options_.wall, *reserve_));
+    owned.replaced = replaced_;
+    DOAGENT_TRY(OpenFile(std::move(owned)));
+    replaced_.clear();
+    return {};
   }
   OwnedFile owned;
   DOAGENT_ASSIGN(owned.writer, Writer::Open(options_.path, Role::kReceiver));
@@ -303,6 +347,7 @@ Result<T> Inbox::Noting(Result<T> result) {
   if (result || result.error().code == ErrorCode::kRefuse) return result;
   if (result.error().code == ErrorCode::kBusy) return result;
   if (result.error().code == ErrorCode::kEvict) {
+    if (impl_) impl_->NoteDiskFull();
     reserve_->GiveUp();
     return result;
   }
@@ -310,6 +355,13 @@ Result<T> Inbox::Noting(Result<T> result) {
   if (impl_) impl_->writer().database().LeaveLogAtClose(true);
   impl_.reset();
   return result;
+}
+
+std::vector<std::string> Inbox::TakeNotices() {
+  auto notices = std::exchange(notices_, {});
+  if (!impl_) return notices;
+  for (std::string& notice : impl_->TakeNotices()) notices.push_back(std::move(notice));
+  return notices;
 }
 
 Result<StoredClaim> Inbox::Register(const Principal& principal, const Claim& claim) {

@@ -84,8 +84,8 @@ class Inbox {
   Inbox& operator=(const Inbox&) = delete;
 
   const ReceiverId& receiver_id() const { return receiver_id_; }
-  // Why the file is a new one although there was one before. Empty: it is not.
-  const std::string& replaced() const { return replaced_; }
+  // What happened to the file since the last call, for people: one sentence each.
+  std::vector<std::string> TakeNotices();
 
   // Registers an origin and says what is stored of it. kRefuse: it belongs to another principal.
   Result<StoredClaim> Register(const Principal& principal, const Claim& claim);
@@ -119,7 +119,9 @@ class Inbox {
   std::unique_ptr<LockFile> lock_;
   std::unique_ptr<ReserveFile> reserve_;
   ReceiverId receiver_id_;  // zero: not known yet
+  // Why the next file is a new one, until it is open. Empty: it is not.
   std::string replaced_;
+  std::vector<std::string> notices_;
   std::string damage_;  // what is wrong with the file that was closed; empty: it only failed
   std::map<SpoolId, Registered> registered_;  // since the start: known to a new file, too
   std::unique_ptr<Impl> impl_;                // none: closed

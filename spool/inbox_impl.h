@@ -69,6 +69,9 @@ class Inbox::Impl {
   Result<StoredClaim> Register(const Principal& principal, const Claim& claim);
   Result<std::vector<BatchOutcome>> Store(const std::vector<IncomingBatch>& batches, WallTime now);
   Result<bool> Maintain(WallTime now, MonoTime mono);
+  // A write found no space: something is evicted from now on.
+  void NoteDiskFull() { retention_->NoteDiskFull(); }
+  std::vector<std::string> TakeNotices() { return std::exchange(notices_, {}); }
 
  private:
   using Working = std::map<SpoolId, PendingOrigin>;
@@ -109,6 +112,10 @@ class Inbox::Impl {
   bool TooMuch(const PendingOrigin& origin, std::size_t begun_before) const;
   Result<void> WriteOrigins(const Working& working);
   Result<void> LoadOrigins();
+  // All of what salvager_ is at has been seen.
+  Result<void> FinishSalvage();
+  Result<void> FinishLogs();
+  void Notice(std::string text);
   // Takes over some more of what was set aside. True: there is more.
   Result<bool> SalvageSome();
   // Removes some of what a tool wants removed. True: there is more.
@@ -130,6 +137,7 @@ class Inbox::Impl {
   std::size_t series_decoded_ = 0;  // of the batch that is being stored
   ReceiverId receiver_id_;
   std::map<SpoolId, InboxOrigin> origins_;
+  std::vector<std::string> notices_;
 };
 
 }  // namespace doagent::spool

@@ -296,6 +296,14 @@ Result<void> SetLogSize(Database& database) {
   return transaction.Commit();
 }
 
+Result<void> StartLogAnew(Database& database) {
+  auto emptied = database.EmptyLog();
+  const bool in_the_way = !emptied && (emptied.error().code == ErrorCode::kBusy ||
+                                       emptied.error().code == ErrorCode::kEvict);
+  if (!emptied && !in_the_way) return emptied;
+  return SetLogSize(database);
+}
+
 // What is said of a file that SQLite cannot read, to whoever only wanted to look.
 tl::unexpected<Error> Unreadable(const std::filesystem::path& path, Error error) {
   if (error.code != ErrorCode::kSalvage) return Fail(std::move(error));

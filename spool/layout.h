@@ -43,6 +43,10 @@ Result<std::unique_ptr<Database>> OpenForWriting(const std::filesystem::path& pa
 // Gives the log the size that it comes to between two checkpoints, as far as there is space.
 Result<void> SetLogSize(Database& database);
 
+// Empties the log, so that nothing is left behind its end, and gives it that size. Where a reader
+// or a full disk is in the way, it stays as it is.
+Result<void> StartLogAnew(Database& database);
+
 // A second connection to a spool that this process has opened for writing, or one to another's:
 // read-only.
 Result<std::unique_ptr<Database>> OpenForReading(const std::filesystem::path& path);

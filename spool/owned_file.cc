@@ -53,16 +53,21 @@ std::string WhatWasBefore(const std::filesystem::path& path) {
   return "the spool that was here is kept as " + sets.back().string();
 }
 
-}  // namespace
-
+// Sets the files aside and opens a new one.
 Result<OwnedFile> ReplaceOwned(const std::filesystem::path& path, Role role, WallTime now,
-                               const std::string& why) {
+                               const std::string& why, ReserveFile& reserve) {
   DOAGENT_ASSIGN(const auto aside, SetAside(path, now));
   OwnedFile owned;
-  owned.replaced = "the spool was damaged (" + why + ") and is kept as " + aside.string();
-  ReserveFile reserve(path, 0);
+  owned.replaced = WhyReplaced(why, aside);
   DOAGENT_ASSIGN(owned.writer, OpenWithReserve(path, role, reserve));
   return owned;
+}
+
+}  // namespace
+
+std::string WhyReplaced(const std::string& why, const std::filesystem::path& aside) {
+  return "the spool was damaged (" + why + ")" +
+         (aside.empty() ? "" : " and is kept as " + aside.string());
 }
 
 Result<OwnedFile> OpenOwned(const std::filesystem::path& path, Role role, WallTime now,
@@ -72,7 +77,7 @@ Result<OwnedFile> OpenOwned(const std::filesystem::path& path, Role role, WallTi
   const bool ours = recognised != Recognised::kWreck && WasSpool(path);
   if (recognised == Recognised::kNothing && ours) DOAGENT_TRY(FinishSetAside(path, now));
   if (recognised == Recognised::kWreck) {
-    return ReplaceOwned(path, role, now, "it is no database any more");
+    return ReplaceOwned(path, role, now, "it is no database any more", reserve);
   }
   OwnedFile owned;
   if (recognised == Recognised::kDatabase && ours) {
@@ -80,7 +85,7 @@ Result<OwnedFile> OpenOwned(const std::filesystem::path& path, Role role, WallTi
   }
   auto writer = OpenWithReserve(path, role, reserve);
   if (!writer && writer.error().code == ErrorCode::kSalvage) {
-    if (WasSpool(path)) return ReplaceOwned(path, role, now, writer.error().what);
+    if (WasSpool(path)) return ReplaceOwned(path, role, now, writer.error().what, reserve);
     return Fail(ErrorCode::kRefuse, path.string(),
                 "is not a spool: " + writer.error().what + "; name another path");
   }

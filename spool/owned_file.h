@@ -18,7 +18,7 @@ struct OwnedFile {
   std::unique_ptr<Writer> writer;
   // Why the file is a new one although there was one before. Empty: it is not.
   std::string replaced;
-  // The copy of a log with commits that SQLite does not find any more: their records are in there
+  // The copy of the log, with commits that SQLite does not find any more: their records are in there
   // alone, to be taken over before anything is written. Empty: there is none.
   std::filesystem::path log_aside;
 };
@@ -29,8 +29,7 @@ struct OwnedFile {
 Result<OwnedFile> OpenOwned(const std::filesystem::path& path, Role role, WallTime now,
                             ReserveFile& reserve);
 
-// Sets the files aside and opens a new one. REQUIRES the same.
-Result<OwnedFile> ReplaceOwned(const std::filesystem::path& path, Role role, WallTime now,
-                               const std::string& why);
+// For people: what was wrong, and where it is kept; an empty path: nowhere.
+std::string WhyReplaced(const std::string& why, const std::filesystem::path& aside);
 
 }  // namespace doagent::spool

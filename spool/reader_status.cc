@@ -158,6 +158,7 @@ Result<void> Reader::Impl::EstimateGrowth(SpoolStatus& status) {
   status.bytes_per_day = static_cast<std::uint64_t>(per_day);
   if (per_day < 1) return {};
   std::optional<std::uint64_t> growth = status.disk_free_bytes;
+  if (growth) *growth += BytesKeptFor(path_);
   if (status.bytes_max > 0) {
     const std::uint64_t allowed = status.bytes_max - std::min(status.bytes_max, status.file_bytes);
     growth = std::min(growth.value_or(allowed), allowed);

@@ -173,9 +173,7 @@ Result<bool> Retention::GiveUpWreck() {
   for (const auto& aside : FilesSetAside(writer_.database().path())) {
     DOAGENT_ASSIGN(const bool taken_over,
                    WasSalvaged(writer_.database(), aside.filename().string()));
-    // The log of a spool that went on has been taken over, or never will be.
-    if (!taken_over && !IsLogAside(aside)) continue;
-    if (RemoveSetAside(aside)) return true;
+    if (taken_over && RemoveSetAside(aside)) return true;
   }
   return false;
 }

@@ -51,12 +51,40 @@ Result<std::unique_ptr<Salvage>> Salvage::Begin(Writer& writer, Sealer& sealer,
 }
 
 Result<void> Salvage::PutOrigins() {
-  Database& database = writer_.database();
-  DOAGENT_ASSIGN(const auto known, LoadOrigins(database));
-  if (source_.own_log) {
-    for (const OriginRow& origin : known) destinations_[origin.number] = origin.number;
-    return {};
+  DOAGENT_ASSIGN(const auto known, LoadOrigins(writer_.database()));
+  for (const OriginRow& origin : known) {
+    for (const auto& start : origin.incarnations) {
+      incarnations_[{origin.number, start.incarnation}] = start.first_sequence;
+    }
   }
+  return IsLog() ? PutOriginsOfLog(known) : PutOriginsOfFiles(known);
+}
+
+Result<void> Salvage::PutOriginsOfLog(const std::vector<OriginRow>& known) {
+  const auto knows = [&known](const OriginRow& origin) {
+    return std::any_of(known.begin(), known.end(), [&origin](const OriginRow& one) {
+      return one.number == origin.number && one.spool_id == origin.spool_id;
+    });
+  };
+  if (std::any_of(tables_.origins.begin(), tables_.origins.end(), knows)) {
+    source_.kind = WreckKind::kOwnLog;
+  }
+  if (source_.kind != WreckKind::kOwnLog) return {};
+  for (const OriginRow& origin : known) destinations_[origin.number] = origin.number;
+  // What began in the lost part.
+  for (OriginRow origin : tables_.origins) {
+    const OriginNumber number = origin.number;
+    if (destinations_.count(number) != 0) continue;
+    DOAGENT_ASSIGN(const bool removed, WasRemoved(writer_.database(), origin.spool_id));
+    if (removed) continue;
+    origin.number = 0;
+    DOAGENT_ASSIGN(destinations_[number], PutOrigin(writer_.database(), origin));
+  }
+  return {};
+}
+
+Result<void> Salvage::PutOriginsOfFiles(const std::vector<OriginRow>& known) {
+  Database& database = writer_.database();
   for (OriginRow origin : tables_.origins) {
     const OriginNumber number = origin.number;
     const auto same = std::find_if(known.begin(), known.end(), [&origin](const OriginRow& one) {
@@ -77,7 +105,10 @@ Result<void> Salvage::PutOrigins() {
     origin.number = 0;
     if (origin.host == Host()) origin.host = source_.host;
     DOAGENT_ASSIGN(const OriginNumber put, PutOrigin(database, origin));
-    for (const auto& start : origin.incarnations) DOAGENT_TRY(PutIncarnation(database, put, start));
+    for (const auto& start : origin.incarnations) {
+      DOAGENT_TRY(PutIncarnation(database, put, start));
+      incarnations_[{put, start.incarnation}] = start.first_sequence;
+    }
     destinations_[number] = put;
   }
   return {};
@@ -101,6 +132,13 @@ Result<void> Salvage::NoteDivergence(const OriginRow& origin, const OriginRow& s
 Result<std::optional<OriginNumber>> Salvage::DestinationOf(OriginNumber number,
                                                            Incarnation incarnation,
                                                            const SequenceRange& range) {
+  if (source_.kind == WreckKind::kFoundLog) {
+    // Nobody else draws the same number.
+    if (incarnations_.count({number, incarnation}) == 0) return std::nullopt;
+    source_.kind = WreckKind::kOwnLog;
+    DOAGENT_ASSIGN(const auto known, LoadOrigins(writer_.database()));
+    DOAGENT_TRY(PutOriginsOfLog(known));
+  }
   const auto found = divergences_.find(number);
   if (found == divergences_.end() || range.last < found->second.at ||
       IncarnationAt(found->second.known, range.last) == incarnation) {
@@ -118,7 +156,7 @@ Result<std::optional<OriginNumber>> Salvage::DestinationOf(OriginNumber number) 
   const auto found = destinations_.find(number);
   if (found != destinations_.end()) return found->second;
   // Beside origins that are known, one that is not is a wrong number.
-  if (source_.own_log || number < 1 || !tables_.origins.empty()) return std::nullopt;
+  if (IsLog() || number < 1 || !tables_.origins.empty()) return std::nullopt;
   OriginRow origin;
   origin.spool_id = SubstituteId("origin", source_.name, number);
   // What the wreck calls itself, where nothing says whose its records are.
@@ -140,11 +178,13 @@ Result<bool> Salvage::Step() {
   constexpr Take kTakes[] = {&Salvage::TakeObject, &Salvage::TakeBlock, &Salvage::TakeRecord};
   const Take take = kTakes[static_cast<std::size_t>(phase_)];
   DOAGENT_ASSIGN(Transaction transaction, writer_.Begin());
+  placed_.clear();
   const std::size_t end = std::min(source_.wreck->images(), image_ + kImagesPerStep);
   const std::size_t begin = image_;
   const std::uint64_t records_before = records_;
   const auto destinations_before = destinations_;
   const auto divergences_before = divergences_;
+  const WreckKind kind_before = source_.kind;
   std::size_t bytes = 0;
   const auto look = [&]() -> Result<void> {
     for (; image_ < end && bytes < kBytesPerStep; ++image_) {
@@ -153,13 +193,17 @@ Result<bool> Salvage::Step() {
                          image_, [this, take](const RawRow& row) { return (this->*take)(row); }));
       bytes += fetched;
     }
+    DOAGENT_TRY(PutPlaced());
     return transaction.Commit();
   };
+  const auto incarnations_before = incarnations_;
   if (auto looked = look(); !looked) {
+    incarnations_ = incarnations_before;
     image_ = begin;
     records_ = records_before;
     destinations_ = destinations_before;
     divergences_ = divergences_before;
+    source_.kind = kind_before;
     return Fail(std::move(looked).error());
   }
   if (image_ == source_.wreck->images()) {
@@ -202,18 +246,17 @@ Result<void> Salvage::TakeBlock(const RawRow& row) {
   DOAGENT_ASSIGN(const auto origin,
                  DestinationOf(OriginOf(row.rowid), decoded->incarnation(), block->range));
   if (!origin) return {};
-  std::uint64_t absent = 0;
+  RangeSet absent;
   for (const Sequence sequence : decoded->sequences()) {
     DOAGENT_ASSIGN(const bool stored, IsStored(*origin, sequence));
-    absent += stored ? 0U : 1U;
+    if (!stored) absent.Add({sequence, sequence});
   }
-  if (absent == 0) return {};
+  if (absent.empty()) return {};
   // A block that is damaged where it goes is no reason to give up.
   if (auto merged = sealer_.Merge(*origin, *block, *decoded); !merged) {
     return UnlessOfRecord(std::move(merged).error());
   }
-  NoteIncarnation(*origin, decoded->incarnation(), block->range.first);
-  records_ += absent;
+  NotePlaced(*origin, decoded->incarnation(), absent);
   return {};
 }
 
@@ -221,7 +264,7 @@ Result<bool> Salvage::FindKey(std::int64_t key_number, StoredRecord& record) {
   std::vector<ObjectId> candidates;
   const auto [begin, end] = keys_.equal_range(key_number);
   for (auto entry = begin; entry != end; ++entry) candidates.push_back(entry->second);
-  if (source_.own_log) {
+  if (IsLog()) {
     DOAGENT_ASSIGN(const auto own, writer_.objects().IdOf(key_number));
     if (own) candidates.push_back(*own);
   }
@@ -256,14 +299,33 @@ Result<void> Salvage::TakeRecord(const RawRow& row) {
   if (stored) return {};
   // Past the ledger's totals, which are taken over as they are.
   DOAGENT_TRY(writer_.records().Insert(*origin, *record, key_number));
-  NoteIncarnation(*origin, incarnation, record->sequence);
-  ++records_;
+  NotePlaced(*origin, incarnation, RangeSet({{record->sequence, record->sequence}}));
   return {};
 }
 
-void Salvage::NoteIncarnation(OriginNumber origin, Incarnation incarnation, Sequence sequence) {
-  const auto entry = incarnations_.try_emplace({origin, incarnation}, sequence).first;
-  entry->second = std::min(entry->second, sequence);
+void Salvage::NotePlaced(OriginNumber origin, Incarnation incarnation, const RangeSet& sequences) {
+  placed_[{origin, incarnation}].Add(sequences);
+  records_ += sequences.count();
+}
+
+Result<void> Salvage::PutPlaced() {
+  if (placed_.empty()) return {};
+  Database& database = writer_.database();
+  for (const auto& [whose, sequences] : placed_) {
+    const auto [start, begun] = incarnations_.try_emplace(whose, sequences.first());
+    if (!begun && start->second <= sequences.first()) continue;
+    start->second = sequences.first();
+    DOAGENT_TRY(PutIncarnation(database, whose.first, {whose.second, start->second}));
+  }
+  if (role_ != Role::kReceiver) return {};
+  // A receiver goes by this: what is there and not in here would be stored once more.
+  DOAGENT_ASSIGN(auto stored, LoadStored(database));
+  for (const auto& [whose, sequences] : placed_) {
+    RangeSet& all = stored[whose.first];
+    all.Add(sequences);
+    DOAGENT_TRY(WriteStored(database, whose.first, all, sequences));
+  }
+  return {};
 }
 
 std::vector<OriginNumber> Salvage::Origins() const {

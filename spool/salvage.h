@@ -27,13 +27,22 @@
 
 namespace doagent::spool {
 
+enum class WreckKind : std::uint8_t {
+  kFiles,  // of another spool
+  // The log of the spool that it is taken over into: what is not in it is in there, and the numbers
+  // of origins and objects are the same.
+  kOwnLog,
+  kFoundLog,  // the same, unless nothing in it shows that: it lay beside the spool
+};
+
 struct SalvageSource {
   std::shared_ptr<const Wreck> wreck;
   std::string name;  // of the set of files: it is marked as taken over under this name
-  // The wreck is the log of the spool that it is taken over into: what is not in it is in there,
-  // and the numbers of origins and objects are the same.
-  bool own_log = false;
+  WreckKind kind = WreckKind::kFiles;
   Host host;  // of records whose origin cannot be made out
+  // Whether its totals are to be added: not when they are in those of another wreck, which had
+  // taken it over.
+  bool totals = true;
 };
 
 // What an origin should have and neither the wreck nor the ledger has.
@@ -63,7 +72,7 @@ class Salvage {
   std::uint64_t records() const { return records_; }  // taken over
   double progress() const;                            // from 0 to 1
   const std::string& name() const { return source_.name; }
-  const std::shared_ptr<const Wreck>& wreck() const { return source_.wreck; }
+  bool IsLog() const { return source_.kind != WreckKind::kFiles; }
 
  private:
   enum class Phase : std::uint8_t { kObjects, kBlocks, kRecords, kDone };
@@ -79,6 +88,8 @@ class Salvage {
   };
 
   Result<void> PutOrigins();
+  Result<void> PutOriginsOfLog(const std::vector<OriginRow>& known);
+  Result<void> PutOriginsOfFiles(const std::vector<OriginRow>& known);
   // Where records of the wreck's origin go, that one incarnation wrote. Nothing: they cannot be
   // placed.
   Result<std::optional<OriginNumber>> DestinationOf(OriginNumber number, Incarnation incarnation,
@@ -92,12 +103,25 @@ class Salvage {
   // Makes the record's checksum right by finding its key. False: it is not what was written.
   Result<bool> FindKey(std::int64_t key_number, StoredRecord& record);
   Result<bool> IsStored(OriginNumber origin, Sequence sequence);
-  void NoteIncarnation(OriginNumber origin, Incarnation incarnation, Sequence sequence);
-  Result<void> PutIncarnations(OriginNumber origin);
-  Result<void> PutRanges(OriginNumber from, OriginNumber to, const RangeSet& present);
+  // Records were taken over: which ones, and whose they are, is written with them.
+  void NotePlaced(OriginNumber origin, Incarnation incarnation, const RangeSet& sequences);
+  Result<void> PutPlaced();
+  // What becomes of one of the wreck's origins: all of it goes to one of the destination, or what
+  // is from a divergence on to another.
+  struct Part {
+    OriginNumber from = 0;
+    OriginNumber to = 0;
+    SequenceRange range;
+  };
+  std::vector<Part> Parts() const;
+  Result<void> PutDelivered(const Part& part, const RangeSet& present);
+  Result<void> PutRemoved(const Part& part, Sequence last);
+  Result<void> PutStored(const Part& part, const RangeSet& present);
+  // What the wreck says was stored of the part. A wrong end, beyond what there is of it and beyond
+  // what so large a file could have, is left out.
+  RangeSet Stored(const Part& part, const RangeSet& present) const;
   Result<void> PutParked();
   Result<void> PutTotals();
-  Result<void> PutStored(OriginNumber from, OriginNumber to, const RangeSet& present);
   Result<std::vector<SalvageLoss>> Losses();
   Result<std::vector<SalvageLoss>> LossesOfReceiver();
 
@@ -114,7 +138,10 @@ class Salvage {
   std::map<OriginNumber, Divergence> divergences_;  // by the wreck's numbers
   // A number may have been used again: every key that stood under it.
   std::multimap<std::int64_t, ObjectId> keys_;
-  std::map<std::pair<OriginNumber, Incarnation>, Sequence> incarnations_;  // where they begin
+  // Where they begin, in the destination.
+  std::map<std::pair<OriginNumber, Incarnation>, Sequence> incarnations_;
+  // In the transaction that is open.
+  std::map<std::pair<OriginNumber, Incarnation>, RangeSet> placed_;
   std::map<OriginNumber, RangeSet> not_found_;  // of what a receiver had stored
   std::uint64_t records_ = 0;
 };

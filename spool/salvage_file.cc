@@ -61,7 +61,7 @@ Result<SalvagedFile> SalvageFile(const std::filesystem::path& wreck,
   DOAGENT_ASSIGN(const auto sealer, Sealer::Prepare(writer));
   DOAGENT_ASSIGN(const auto salvage,
                  Salvage::Begin(writer, *sealer,
-                                {shared, wreck.filename().string(), /*own_log=*/false, Host()}));
+                                {shared, wreck.filename().string(), WreckKind::kFiles, Host()}));
   for (bool more = true; more;) {
     DOAGENT_ASSIGN(more, salvage->Step());
     if (progress) progress(salvage->progress());

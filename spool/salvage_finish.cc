@@ -10,8 +10,11 @@
 namespace doagent::spool {
 namespace {
 
+// That fit into a page, by far.
+constexpr std::uint64_t kRecordsPerPageMax = 1024;
+
 std::string MarkOf(const std::string& name) {
-  return "salvaged:" + name;
+  return std::string(kSalvagedMark) + name;
 }
 
 }  // namespace
@@ -21,89 +24,109 @@ Result<bool> WasSalvaged(Database& database, const std::string& name) {
   return mark.has_value();
 }
 
-Result<void> Salvage::PutIncarnations(OriginNumber origin) {
-  DOAGENT_ASSIGN(const auto rows, LoadOrigins(writer_.database()));
-  for (const OriginRow& row : rows) {
-    if (row.number != origin) continue;
-    for (const auto& entry : incarnations_) {
-      const IncarnationStart begun{entry.first.second, entry.second};
-      if (entry.first.first != origin) continue;
-      const bool known = std::any_of(row.incarnations.begin(), row.incarnations.end(),
-                                     [&begun](const IncarnationStart& start) {
-                                       return start.incarnation == begun.incarnation &&
-                                              start.first_sequence <= begun.first_sequence;
-                                     });
-      if (!known) DOAGENT_TRY(PutIncarnation(writer_.database(), origin, begun));
+std::vector<Salvage::Part> Salvage::Parts() const {
+  std::vector<Part> parts;
+  for (const auto& [from, to] : destinations_) {
+    const auto found = divergences_.find(from);
+    if (found == divergences_.end()) {
+      parts.push_back({from, to, {1, kSequenceMax}});
+      continue;
     }
+    const auto& [number, divergence] = *found;
+    if (divergence.at > 1) parts.push_back({from, to, {1, divergence.at - 1}});
+    if (divergence.other.number == 0) continue;
+    parts.push_back({from, divergence.other.number, {divergence.at, kSequenceMax}});
   }
-  return {};
+  return parts;
 }
 
-Result<void> Salvage::PutRanges(OriginNumber from, OriginNumber to, const RangeSet& present) {
+Result<void> Salvage::PutDelivered(const Part& part, const RangeSet& present) {
+  // A wrong end must not hide what is still to be delivered.
+  const Sequence last = std::min(part.range.last, present.last());
+  if (last < part.range.first) return {};
   Database& database = writer_.database();
   DOAGENT_ASSIGN(auto delivered, LoadDelivered(database));
   for (const auto& [key, ranges] : tables_.delivered) {
     const auto receiver = tables_.receivers.find(key.second);
-    if (key.first != from || receiver == tables_.receivers.end()) continue;
+    if (key.first != part.from || receiver == tables_.receivers.end()) continue;
     DOAGENT_ASSIGN(const ReceiverNumber number, PutReceiver(database, receiver->second));
-    RangeSet& all = delivered[{to, number}];
-    // A wrong end must not hide what is still to be delivered.
-    for (const auto& range : ranges.Within({1, present.last()})) all.Add(range);
-    DOAGENT_TRY(ReplaceDelivered(database, to, number, all));
+    RangeSet& all = delivered[{part.to, number}];
+    all.Add(RangeSet(ranges.Within({part.range.first, last})));
+    DOAGENT_TRY(ReplaceDelivered(database, part.to, number, all));
   }
-  DOAGENT_ASSIGN(auto removed, LoadRemoved(database));
-  for (const auto& [key, ranges] : tables_.removed) {
-    if (key.first != from) continue;
-    RangeSet& all = removed[{to, key.second}];
-    RangeSet added;
-    for (const auto& range : ranges.Within({1, present.last()})) added.Add(range);
-    all.Add(added);
-    DOAGENT_TRY(WriteRemoved(database, to, key.second, all, added));
-  }
-  return role_ == Role::kReceiver ? PutStored(from, to, present) : Result<void>();
+  return {};
 }
 
-Result<void> Salvage::PutStored(OriginNumber from, OriginNumber to, const RangeSet& present) {
+Result<void> Salvage::PutRemoved(const Part& part, Sequence last) {
+  last = std::min(last, part.range.last);
+  if (last < part.range.first) return {};
   Database& database = writer_.database();
-  RangeSet gone;  // had been stored, and is not there
-  if (const auto found = tables_.stored.find(from); found != tables_.stored.end()) {
-    gone = RangeSet(found->second.Within({1, present.last()}));
+  DOAGENT_ASSIGN(auto removed, LoadRemoved(database));
+  for (const auto& [key, ranges] : tables_.removed) {
+    if (key.first != part.from) continue;
+    RangeSet& all = removed[{part.to, key.second}];
+    const RangeSet added(ranges.Within({part.range.first, last}));
+    all.Add(added);
+    DOAGENT_TRY(WriteRemoved(database, part.to, key.second, all, added));
   }
+  return {};
+}
+
+RangeSet Salvage::Stored(const Part& part, const RangeSet& present) const {
+  const auto found = tables_.stored.find(part.from);
+  if (found == tables_.stored.end()) return {};
+  RangeSet stored(found->second.Within(part.range));
+  const Sequence last = present.empty() ? 0 : present.last();
+  if (stored.empty() || stored.last() <= last) return stored;
+  const RangeSet tail(stored.Within({last + 1, stored.last()}));
+  if (tail.count() / kRecordsPerPageMax > source_.wreck->images()) {
+    stored.Remove({last + 1, stored.last()});
+  }
+  return stored;
+}
+
+Result<void> Salvage::PutStored(const Part& part, const RangeSet& present) {
+  Database& database = writer_.database();
+  RangeSet gone = Stored(part, present);  // had been stored, and is not there
   for (const auto& range : present.ToVector()) gone.Remove(range);
   RangeSet explained;
   DOAGENT_ASSIGN(const auto removed, LoadRemoved(database));
   for (const auto& [key, ranges] : removed) {
-    if (key.first != to) continue;
+    if (key.first != part.to) continue;
     for (const auto& range : ranges.ToVector()) explained.Add(RangeSet(gone.Within(range)));
   }
   // What is lost counts as never stored: agents that still have it send it again.
   RangeSet lost = gone;
   for (const auto& range : explained.ToVector()) lost.Remove(range);
-  not_found_[to] = std::move(lost);
+  not_found_[part.to] = std::move(lost);
   DOAGENT_ASSIGN(auto stored, LoadStored(database));
-  RangeSet& all = stored[to];
+  RangeSet& all = stored[part.to];
   all.Add(present);
   all.Add(explained);
-  return WriteStored(database, to, all, all);
+  return WriteStored(database, part.to, all, all);
 }
 
 Result<void> Salvage::PutParked() {
   DOAGENT_ASSIGN(Statement insert,
                  writer_.database().Prepare("INSERT OR IGNORE INTO parked"
                                             "(id, parked_unix_ms, reason) VALUES(?, ?, ?)"));
+  const auto parts = Parts();
   for (const ParkedRow& parked : tables_.parked) {
-    const auto origin = destinations_.find(OriginOf(parked.id));
-    if (origin == destinations_.end()) continue;
     const Sequence sequence = SequenceOf(parked.id);
-    DOAGENT_ASSIGN(const bool stored, IsStored(origin->second, sequence));
+    const auto part = std::find_if(parts.begin(), parts.end(), [&](const Part& one) {
+      return one.from == OriginOf(parked.id) && one.range.first <= sequence &&
+             sequence <= one.range.last;
+    });
+    if (part == parts.end()) continue;
+    DOAGENT_ASSIGN(const bool stored, IsStored(part->to, sequence));
     if (!stored) continue;
-    DOAGENT_TRY(
-        insert.Bind(PackId(origin->second, sequence), parked.parked_unix_ms, parked.reason).Run());
+    DOAGENT_TRY(insert.Bind(PackId(part->to, sequence), parked.parked_unix_ms, parked.reason).Run());
   }
   return {};
 }
 
 Result<void> Salvage::PutTotals() {
+  if (!source_.totals) return {};
   for (const LedgerRow& row : tables_.ledger) {
     const auto origin = destinations_.find(row.origin);
     const bool possible = row.kind > 0 && row.kind < 64 && row.events >= 0 && row.records >= 0;
@@ -120,12 +143,10 @@ Result<std::vector<SalvageLoss>> Salvage::Losses() {
   DOAGENT_ASSIGN(auto explained, LoadExplained(writer_.database(), runs_));
   DOAGENT_ASSIGN(const auto delivered, LoadDelivered(writer_.database()));
   DOAGENT_ASSIGN(const auto rows, LoadOrigins(writer_.database()));
+  const auto touched = Origins();
   std::vector<SalvageLoss> losses;
   for (const OriginRow& row : rows) {
-    const bool touched =
-        std::any_of(destinations_.begin(), destinations_.end(),
-                    [&row](const auto& entry) { return entry.second == row.number; });
-    if (!touched) continue;
+    if (std::find(touched.begin(), touched.end(), row.number) == touched.end()) continue;
     DOAGENT_ASSIGN(RangeSet there, runs_.Sequences(row.number));
     if (there.empty()) continue;
     const SequenceRange all{std::clamp<Sequence>(row.first_sequence, 1, there.first()),
@@ -156,22 +177,23 @@ Result<std::vector<SalvageLoss>> Salvage::LossesOfReceiver() {
 }
 
 Result<std::vector<SalvageLoss>> Salvage::Finish() {
-  Database& database = writer_.database();
-  for (const auto& [from, to] : destinations_) {
-    DOAGENT_ASSIGN(const RangeSet present, runs_.Sequences(to));
-    if (present.empty()) continue;
-    DOAGENT_TRY(PutIncarnations(to));
-    if (!source_.own_log) DOAGENT_TRY(PutRanges(from, to, present));
+  const bool on_receiver = role_ == Role::kReceiver;
+  for (const Part& part : Parts()) {
+    DOAGENT_ASSIGN(const RangeSet present, runs_.Sequences(part.to));
+    // A spool knows itself what was removed from it, and whom it has delivered to.
+    if (!IsLog() && !present.empty()) DOAGENT_TRY(PutDelivered(part, present));
+    if (!IsLog() && (on_receiver || !present.empty())) {
+      const RangeSet& last = on_receiver ? Stored(part, present) : present;
+      DOAGENT_TRY(PutRemoved(part, last.empty() ? 0 : last.last()));
+    }
+    if (on_receiver) DOAGENT_TRY(PutStored(part, present));
   }
-  for (const auto& [from, divergence] : divergences_) {
-    if (divergence.other.number != 0) DOAGENT_TRY(PutIncarnations(divergence.other.number));
-  }
-  if (!source_.own_log) {
+  if (!IsLog()) {
     DOAGENT_TRY(PutParked());
     DOAGENT_TRY(PutTotals());
   }
-  DOAGENT_TRY(
-      StoreMetaInteger(database, MarkOf(source_.name), static_cast<std::int64_t>(records_)));
+  DOAGENT_TRY(StoreMetaInteger(writer_.database(), MarkOf(source_.name),
+                               static_cast<std::int64_t>(records_)));
   return Losses();
 }
 

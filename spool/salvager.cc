@@ -10,76 +10,101 @@ namespace doagent::spool {
 Result<std::unique_ptr<Salvager>> Salvager::Prepare(Writer& writer, Sealer& sealer, Host host) {
   std::unique_ptr<Salvager> salvager(new Salvager(writer, sealer, std::move(host)));
   for (const auto& aside : FilesSetAside(writer.database().path())) {
-    // The log of a file that has been replaced since says nothing that the file itself does not.
-    if (IsLogAside(aside)) continue;
-    const std::string name = aside.filename().string();
-    DOAGENT_ASSIGN(const bool taken_over, WasSalvaged(writer.database(), name));
-    if (!taken_over) salvager->sources_.push_back({name, aside, nullptr});
+    if (!IsLogAside(aside)) DOAGENT_TRY(salvager->Add(aside));
   }
   return salvager;
 }
 
-void Salvager::AddVanished(std::shared_ptr<const Wreck> wreck) {
-  sources_.insert(sources_.begin(), {"the file that was removed", {}, std::move(wreck)});
+Result<void> Salvager::Add(const std::filesystem::path& aside) {
+  const std::string name = aside.filename().string();
+  DOAGENT_ASSIGN(const bool taken_over, WasSalvaged(writer_.database(), name));
+  if (taken_over) return {};
+  auto wreck = Wreck::Open(aside);
+  if (!wreck) {
+    notices_.push_back("what is set aside cannot be read, and is left as it is: " +
+                       wreck.error().Message());
+    return {};
+  }
+  sources_.push_back({name, std::make_shared<const Wreck>(*std::move(wreck))});
+  return {};
+}
+
+Result<void> Salvager::AddVanished(const std::string& name, std::shared_ptr<const Wreck> wreck) {
+  DOAGENT_ASSIGN(const bool taken_over, WasSalvaged(writer_.database(), name));
+  if (!taken_over) sources_.insert(sources_.begin(), {name, std::move(wreck)});
+  return {};
 }
 
 bool Salvager::Concerns(std::string_view spool_id) const {
-  const auto names = [spool_id](const Wreck& wreck) {
-    const WreckTables tables = wreck.ReadTables();
+  return std::any_of(sources_.begin(), sources_.end(), [spool_id](const Source& source) {
+    const WreckTables tables = source.wreck->ReadTables();
     return std::any_of(
         tables.origins.begin(), tables.origins.end(),
         [spool_id](const OriginRow& origin) { return origin.spool_id.bytes() == spool_id; });
-  };
-  return std::any_of(sources_.begin(), sources_.end(), [&names](const Source& source) {
-    if (IsLogAside(source.path)) return false;  // of this very spool, and taken over at once
-    if (source.wreck) return names(*source.wreck);
-    const auto wreck = Wreck::Open(source.path);
-    return wreck && names(*wreck);
+  });
+}
+
+bool Salvager::IsInAnother(const std::string& name) const {
+  return std::any_of(sources_.begin(), sources_.end(), [&name](const Source& source) {
+    return source.wreck->ReadTables().salvaged.count(name) != 0;
   });
 }
 
 std::optional<ReceiverId> Salvager::FormerReceiver() const {
-  if (sources_.empty() || IsLogAside(sources_.back().path)) return std::nullopt;
-  const auto wreck = Wreck::Open(sources_.back().path);
-  if (!wreck) return std::nullopt;
-  const WreckTables tables = wreck->ReadTables();
+  if (sources_.empty()) return std::nullopt;
+  const WreckTables tables = sources_.back().wreck->ReadTables();
   if (tables.role != Role::kReceiver || !tables.own_id) return std::nullopt;
   return ReceiverId::FromBytes(*tables.own_id);
+}
+
+Result<std::unique_ptr<Salvage>> Salvager::Begin(const Source& source, WreckKind kind) {
+  return Salvage::Begin(writer_, sealer_,
+                        {source.wreck, source.name, kind, host_, !IsInAnother(source.name)});
+}
+
+Result<void> Salvager::PutOrigins() {
+  for (const Source& source : sources_) {
+    DOAGENT_ASSIGN([[maybe_unused]] const auto begun, Begin(source, WreckKind::kFiles));
+  }
+  return {};
 }
 
 Result<Salvager::Progress> Salvager::Step() {
   if (!salvage_) {
     if (sources_.empty()) return Progress::kNothing;
-    Source& source = sources_.front();
-    if (!source.wreck) {
-      DOAGENT_ASSIGN(Wreck wreck, Wreck::Open(source.path));
-      source.wreck = std::make_shared<const Wreck>(std::move(wreck));
-    }
-    DOAGENT_ASSIGN(salvage_,
-                   Salvage::Begin(writer_, sealer_, {source.wreck, source.name, false, host_}));
-    seen_ = false;
+    DOAGENT_ASSIGN(salvage_, Begin(sources_.front(), WreckKind::kFiles));
   }
-  if (!seen_) {
-    DOAGENT_ASSIGN(const bool more, salvage_->Step());
-    seen_ = !more;
-  }
-  return seen_ ? Progress::kSeen : Progress::kMore;
+  DOAGENT_ASSIGN(const bool more, salvage_->Step());
+  return more ? Progress::kMore : Progress::kSeen;
 }
 
-Result<void> Salvager::TakeOverLog(const std::filesystem::path& log_aside) {
-  DOAGENT_ASSIGN(Wreck wreck, Wreck::Open(log_aside));
-  const std::string name = log_aside.filename().string();
-  auto shared = std::make_shared<const Wreck>(std::move(wreck));
-  DOAGENT_ASSIGN(salvage_, Salvage::Begin(writer_, sealer_, {shared, name, true, host_}));
-  sources_.insert(sources_.begin(), {name, log_aside, std::move(shared)});
-  for (bool more = true; more;) {
-    DOAGENT_ASSIGN(more, salvage_->Step());
+Result<void> Salvager::TakeOverLogs(const std::filesystem::path& copied) {
+  for (const auto& aside : FilesSetAside(writer_.database().path())) {
+    if (!IsLogAside(aside)) continue;
+    const std::string name = aside.filename().string();
+    DOAGENT_ASSIGN(const bool taken_over, WasSalvaged(writer_.database(), name));
+    if (taken_over) continue;
+    auto wreck = Wreck::Open(aside);
+    if (!wreck) {
+      notices_.push_back("the copy of a damaged log cannot be read: " + wreck.error().Message());
+      continue;
+    }
+    const WreckKind kind = aside == copied ? WreckKind::kOwnLog : WreckKind::kFoundLog;
+    DOAGENT_ASSIGN(auto salvage,
+                   Begin({name, std::make_shared<const Wreck>(*std::move(wreck))}, kind));
+    for (bool more = true; more;) {
+      DOAGENT_ASSIGN(more, salvage->Step());
+    }
+    logs_.push_back(std::move(salvage));
   }
-  seen_ = true;
   return {};
 }
 
 void Salvager::Done() {
+  if (!logs_.empty()) {
+    logs_.erase(logs_.begin());
+    return;
+  }
   salvage_.reset();
   sources_.erase(sources_.begin());
 }

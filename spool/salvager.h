@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "spool/ids.h"
@@ -25,14 +26,17 @@ class Salvager {
   // origin cannot be made out.
   static Result<std::unique_ptr<Salvager>> Prepare(Writer& writer, Sealer& sealer, Host host);
 
-  // A file without a name; comes first.
-  void AddVanished(std::shared_ptr<const Wreck> wreck);
+  // A file without a name in the file system; comes first. Nothing is done if it was taken over.
+  Result<void> AddVanished(const std::string& name, std::shared_ptr<const Wreck> wreck);
 
   // Whether something that is still to be taken over has records of this spool id.
   bool Concerns(std::string_view spool_id) const;
 
   // Of the receiver whose file was set aside last, if that still says it.
   std::optional<ReceiverId> FormerReceiver() const;
+
+  // Makes the origins known of everything that is to be taken over, before their records come.
+  Result<void> PutOrigins();
 
   enum class Progress {
     kNothing,  // there is nothing to be taken over
@@ -41,32 +45,43 @@ class Salvager {
   };
   Result<Progress> Step();
 
-  // Takes over the records in a log of this very spool at once. current() is to be finished.
-  Result<void> TakeOverLog(const std::filesystem::path& log_aside);
+  // Takes over the records in logs of this very spool at once: in `copied`, if it is not empty,
+  // which this opening has made, and in those of which an earlier one has left some. current() is
+  // to be finished as long as there are SeenLogs().
+  Result<void> TakeOverLogs(const std::filesystem::path& copied);
+  bool SeenLogs() const { return !logs_.empty(); }
 
-  // REQUIRES that kSeen was the last answer, or TakeOverLog done.
-  Salvage& current() { return *salvage_; }
+  // REQUIRES that kSeen was the last answer, or SeenLogs().
+  Salvage& current() { return logs_.empty() ? *salvage_ : *logs_.front(); }
   // It is finished.
   void Done();
   // Begins again with what it was at: an origin is gone.
   void BeginAgain() { salvage_.reset(); }
 
+  // What could not be read, for people. It is left alone until the next opening.
+  std::vector<std::string> TakeNotices() { return std::exchange(notices_, {}); }
+
  private:
   struct Source {
     std::string name;
-    std::filesystem::path path;          // of the set
-    std::shared_ptr<const Wreck> wreck;  // instead of that
+    std::shared_ptr<const Wreck> wreck;
   };
 
   Salvager(Writer& writer, Sealer& sealer, Host host)
       : writer_(writer), sealer_(sealer), host_(std::move(host)) {}
 
+  Result<void> Add(const std::filesystem::path& aside);
+  // Whether another wreck that is to be taken over had taken it over itself.
+  bool IsInAnother(const std::string& name) const;
+  Result<std::unique_ptr<Salvage>> Begin(const Source& source, WreckKind kind);
+
   Writer& writer_;
   Sealer& sealer_;
   const Host host_;
   std::vector<Source> sources_;
-  std::unique_ptr<Salvage> salvage_;
-  bool seen_ = false;
+  std::unique_ptr<Salvage> salvage_;            // of the first one; none: not begun
+  std::vector<std::unique_ptr<Salvage>> logs_;  // of which everything is seen
+  std::vector<std::string> notices_;
 };
 
 }  // namespace doagent::spool

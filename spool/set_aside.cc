@@ -80,6 +80,15 @@ void SyncFolderOf(const fs::path& path) {
   close(descriptor);
 }
 
+Result<void> SyncFile(const fs::path& path) {
+  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const bool synced = descriptor >= 0 && fsync(descriptor) == 0;
+  const int error = errno;
+  if (descriptor >= 0) close(descriptor);
+  if (synced) return {};
+  return Fail(ErrorCode::kRetry, path.string(), std::strerror(error));
+}
+
 Result<void> RenameSet(const fs::path& spool, const fs::path& aside) {
   for (const std::string_view suffix : kSuffixes) {
     DOAGENT_TRY(Rename(With(spool, suffix), With(aside, suffix)));
@@ -96,7 +105,7 @@ Result<fs::path> SetAside(const fs::path& spool, WallTime now) {
   const fs::path log = With(spool, "-wal");
   const bool log_is_empty = !Exists(log) || fs::file_size(log, none) == 0;
   // A file without a byte was made a moment ago.
-  if (fs::file_size(spool, none) == 0 && !none && log_is_empty) return spool;
+  if (fs::file_size(spool, none) == 0 && !none && log_is_empty) return fs::path();
   const fs::path aside = FreeName(spool, kInfix, now);
   DOAGENT_TRY(RenameSet(spool, aside));
   return aside;
@@ -119,6 +128,9 @@ Result<fs::path> CopyLogAside(const fs::path& spool, WallTime now) {
     return Fail(full ? ErrorCode::kEvict : ErrorCode::kFatal, copy.string(),
                 "cannot copy the damaged log: " + failed.message());
   }
+  // The log is written over before long.
+  DOAGENT_TRY(SyncFile(copy));
+  SyncFolderOf(copy);
   return aside;
 }
 

@@ -12,11 +12,12 @@
 namespace doagent::spool {
 
 // Renames database, log and shared memory aside, in this order; what is not there is left out. The
-// name that the database has then. REQUIRES that nothing has them open through SQLite.
+// name that the database has then; empty: there was not a byte to be kept. REQUIRES that nothing
+// has them open through SQLite.
 Result<std::filesystem::path> SetAside(const std::filesystem::path& spool, WallTime now);
 
 // Copies the log alone aside, for the spool goes on with what SQLite makes of it: to a name of
-// which IsLogAside is true. A copy that is there already is as good.
+// which IsLogAside is true. Durable on return. A copy that is there already is as good.
 Result<std::filesystem::path> CopyLogAside(const std::filesystem::path& spool, WallTime now);
 
 // If a crash came between the renames: the rest follows. To be called before the spool is opened.

@@ -18,6 +18,10 @@ Descriptor Hold(const std::filesystem::path& path) {
   return file && *file ? **std::move(file) : Descriptor();
 }
 
+tl::unexpected<Error> MissingOwnOrigin(const std::filesystem::path& path) {
+  return Fail(ErrorCode::kSalvage, path.string(), "the origin that it is written by is not there");
+}
+
 std::filesystem::path LogOf(const std::filesystem::path& path) {
   return path.string() + "-wal";
 }
@@ -91,7 +95,7 @@ Result<void> Spool::Impl::PrepareUpkeep() {
   Sealer& sealer = maintenance_->sealer();
   DOAGENT_ASSIGN(retention_, Retention::Prepare(*writer_, sealer, reserve_, options_.retention));
   DOAGENT_ASSIGN(salvager_, Salvager::Prepare(*writer_, sealer, options_.host));
-  for (const auto& wreck : vanished_) salvager_->AddVanished(wreck);
+  for (const auto& [name, wreck] : vanished_) DOAGENT_TRY(salvager_->AddVanished(name, wreck));
   DOAGENT_ASSIGN(scrubber_, Scrubber::Prepare(*writer_));
   DOAGENT_ASSIGN(forgetter_, Forgetter::Prepare(*writer_));
   return {};
@@ -145,7 +149,7 @@ Result<void> Spool::Impl::UseFile(OwnedFile owned) {
   // The first copy is the whole one: what is taken over is written over the rest of the log.
   if (log_due_.empty()) log_due_ = owned.log_aside;
   DOAGENT_TRY(PrepareUpkeep());
-  if (!log_due_.empty()) DOAGENT_TRY(salvager_->TakeOverLog(log_due_));
+  DOAGENT_TRY(salvager_->TakeOverLogs(log_due_));
   DOAGENT_ASSIGN(const auto own_id, LoadMeta(writer_->database(), "spool_id"));
   if (own_id && beginning_due_.empty() && salvager_->Concerns(*own_id)) {
     beginning_due_ = "records of the spool id that was written here are still to be taken over";
@@ -176,12 +180,18 @@ Result<void> Spool::Impl::UseFile(OwnedFile owned) {
   DOAGENT_TRY(BeginToForget());
   DOAGENT_TRY(OpenForReadingToo());
   HoldFile();
-  if (!log_due_.empty()) DOAGENT_TRY(FinishSalvage());
+  if (salvager_->SeenLogs()) DOAGENT_TRY(FinishLogs());
   // What fails before this begins anew, with a start event more.
   begun_ = true;
   log_due_.clear();
   tried_.reset();
   return {};
+}
+
+Result<void> Spool::Impl::FinishLogs() {
+  while (salvager_->SeenLogs()) DOAGENT_TRY(FinishSalvage());
+  // What is left of a damaged log would look like lost commits once more.
+  return StartLogAnew(writer_->database());
 }
 
 void Spool::Impl::CloseFile(bool leave_log) {
@@ -221,6 +231,8 @@ Result<void> Spool::Impl::ReopenFile() {
   DOAGENT_TRY(PrepareUpkeep());
   DOAGENT_ASSIGN(auto stored, LoadStates(writer_->database()));
   DOAGENT_ASSIGN(const auto own_id, LoadMeta(writer_->database(), "spool_id"));
+  const auto current_id = SpoolId::FromBytes(own_id.value_or(""));
+  if (!current_id) return MissingOwnOrigin(path_);
   {
     const std::lock_guard lock(state_mutex_);
     // A failed commit may be there all the same: an epoch that began, origins that were salvaged.
@@ -233,16 +245,21 @@ Result<void> Spool::Impl::ReopenFile() {
       }
       known->second.head = state.head;
       known->second.row = std::move(state.row);
+      known->second.delivery.SetParked(state.delivery.parked());
     }
-    for (const auto& [number, state] : states_) {
-      if (own_id && state.row.spool_id.bytes() == *own_id) current_ = number;
-    }
+    const OriginState* const own = Find(*current_id);
+    if (own == nullptr) return MissingOwnOrigin(path_);
+    current_ = own->row.number;
     // Now it is known: what is not there will be stored under whatever sequence comes then.
     const OriginState& current = Current();
     if (tried_ && (tried_->first != current.row.spool_id || tried_->second > current.head)) {
       tried_.reset();
     }
   }
+  // What is being removed by command does not come back.
+  DOAGENT_TRY(BeginToForget());
+  // The number is of the connection that was closed.
+  seen_data_version_ = -1;
   // Which key the rows hang on is not known: they get a new one.
   encoder_.emplace(incarnation_, options_.key_interval);
   key_number_.reset();
@@ -265,19 +282,23 @@ Result<void> Spool::Impl::ReplaceFile(const std::string& why) {
     const std::lock_guard lock(state_mutex_);
     damage_seen_.clear();
   }
-  beginning_due_ = "the spool was damaged (" + why + ") and is kept as " + aside.string();
+  beginning_due_ = WhyReplaced(why, aside);
   return OpenOrMakeNew();
 }
 
 Result<void> Spool::Impl::ReplaceVanished() {
   const bool log_left = held_log_.IsAt(LogOf(path_));
+  // Two files that were removed one after the other may have had the same inode.
+  const std::string name = "the file that was removed (inode " +
+                           std::to_string(held_database_.Inode()) + ", noticed at " +
+                           std::to_string(UnixNanoseconds(wall_) / 1'000'000'000) + ")";
   // Its content is there as long as it is open.
   Descriptor database = std::move(held_database_);
   Descriptor log = std::move(held_log_);
   CloseFile(/*leave_log=*/true);
   auto kept = PageFile::Open(std::move(database), std::move(log));
   if (kept) {
-    vanished_.push_back(std::make_shared<const Wreck>(*std::move(kept)));
+    vanished_.push_back({name, std::make_shared<const Wreck>(*std::move(kept))});
     // SQLite would apply it to whatever database stands there.
     if (log_left) RemoveLog(path_);
   }
@@ -319,6 +340,8 @@ Result<void> Spool::Impl::MakeFileReady() {
     const std::lock_guard lock(state_mutex_);
     damage_ = damage_seen_;
   }
+  // There may have been no descriptor left for it.
+  if (begun_ && !held_database_.valid()) HoldFile();
   if (held_database_.valid() && held_database_.IsGoneFrom(path_)) return ReplaceVanished();
   if (!damage_.empty()) return ReplaceFile(std::string(damage_));
   if (!begun_) return OpenOrMakeNew();

@@ -133,6 +133,7 @@ class Spool::Impl {
   // Takes over some more of what was set aside. True: there is more.
   Result<bool> SalvageSome();
   Result<void> FinishSalvage();
+  Result<void> FinishLogs();
   // At once, for a stop: nobody else can.
   Result<void> TakeOverVanished();
   std::vector<Event> SalvageEvents(const std::vector<SalvageLoss>& losses) const;
@@ -216,8 +217,12 @@ class Spool::Impl {
   std::unique_ptr<Forgetter> forgetter_;
   bool forget_wanted_ = false;         // there are requests of that kind
   std::vector<OriginRow> forgetting_;  // to be removed; already out of the states
-  // Files that have no name any more, until they are taken over.
-  std::vector<std::shared_ptr<const Wreck>> vanished_;
+  // Files that have no name in the file system any more, until they are taken over.
+  struct Vanished {
+    std::string name;  // of no other
+    std::shared_ptr<const Wreck> wreck;
+  };
+  std::vector<Vanished> vanished_;
 
   std::mutex read_mutex_;  // guards the next three
   std::unique_ptr<Database> read_database_;

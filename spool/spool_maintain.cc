@@ -105,6 +105,7 @@ Result<bool> Spool::Impl::Retain(WallTime wall, MonoTime mono) {
 
 Result<bool> Spool::Impl::SalvageSome() {
   DOAGENT_ASSIGN(const auto progress, salvager_->Step());
+  for (std::string& notice : salvager_->TakeNotices()) Notice(std::move(notice));
   if (progress == Salvager::Progress::kSeen) DOAGENT_TRY(FinishSalvage());
   return progress != Salvager::Progress::kNothing;
 }
@@ -128,8 +129,9 @@ std::vector<Event> Spool::Impl::SalvageEvents(const std::vector<SalvageLoss>& lo
       events.push_back(std::move(event));
     }
   }
-  if (events.empty()) {
-    const bool unreadable = salvage.Origins().empty();
+  const bool unreadable = salvage.Origins().empty();
+  // A log that is not this spool's says nothing of it.
+  if (events.empty() && !(unreadable && salvage.IsLog())) {
     events.push_back(EventNow(EventKind::kSalvageLoss,
                               unreadable ? "nothing could be read from " + salvage.name()
                                          : taken_over + "; none was found to be lost"));
@@ -151,11 +153,14 @@ Result<void> Spool::Impl::FinishSalvage() {
     return {};
   }));
   AdvanceHead(last);
-  Notice(told);
-  DOAGENT_ASSIGN(auto states, LoadStates(writer_->database()));
+  if (!told.empty()) Notice(told);
   const auto touched = salvager_->current().Origins();
-  std::erase(vanished_, salvager_->current().wreck());
+  std::erase_if(vanished_, [this](const Vanished& one) {
+    return one.name == salvager_->current().name();
+  });
+  // Before anything else can fail: nothing is taken over twice.
   salvager_->Done();
+  DOAGENT_ASSIGN(auto states, LoadStates(writer_->database()));
   const std::lock_guard lock(state_mutex_);
   for (const OriginNumber number : touched) {
     const auto found = states.find(number);

@@ -74,6 +74,9 @@ void ReadMeta(TableReader& reader, WreckTables& tables) {
   reader.VisitNamed("meta", [&tables](const RawRow& row) {
     if (row.values.size() != 2 || !row.values[0].IsText()) return;
     const RawValue& value = row.values[1];
+    if (row.values[0].bytes.starts_with(kSalvagedMark)) {
+      tables.salvaged.emplace(row.values[0].bytes.substr(kSalvagedMark.size()));
+    }
     if (row.values[0].bytes == "role" && value.IsText()) {
       tables.role = value.bytes == "receiver" ? Role::kReceiver : Role::kAgent;
     } else if (row.values[0].bytes == "spool_id" && value.IsBlob()) {
@@ -91,6 +94,11 @@ void ReadOrigins(TableReader& reader, WreckTables& tables) {
     incarnations[row.values[0].integer].push_back({static_cast<Incarnation>(row.values[2].integer),
                                                    static_cast<Sequence>(row.values[1].integer)});
   });
+  // A table of several pages is not read in its order.
+  for (auto& [number, starts] : incarnations) {
+    std::sort(starts.begin(), starts.end(),
+              [](const auto& a, const auto& b) { return a.first_sequence < b.first_sequence; });
+  }
   std::map<OriginNumber, SpoolId> indexed;
   reader.VisitNamed(kOriginIndex, [&indexed](const RawRow& row) {
     if (!HasShape(row, {Kind::kBlob, Kind::kInteger})) return;

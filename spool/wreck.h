@@ -5,7 +5,9 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "spool/layout.h"
@@ -15,6 +17,9 @@
 #include "spool/raw_rows.h"
 
 namespace doagent::spool {
+
+// Begins the names under which meta says what was taken over.
+inline constexpr std::string_view kSalvagedMark = "salvaged:";
 
 struct ParkedRow {
   std::int64_t id = 0;
@@ -34,6 +39,7 @@ struct WreckTables {
   std::optional<Role> role;
   std::optional<std::string> own_id;  // meta's spool_id
   std::optional<std::string> local;   // meta's
+  std::set<std::string> salvaged;     // names of the sets of files that were taken over into it
   std::vector<OriginRow> origins;     // with their incarnations
   std::map<OriginNumber, RangeSet> stored;
   RangesByPair removed;

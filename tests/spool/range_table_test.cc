@@ -12,6 +12,7 @@
 namespace doagent::spool {
 namespace {
 
+using ::testing::Contains;
 using ::testing::HasSubstr;
 
 class ImpossibleRangeTest : public ::testing::TestWithParam<const char*> {};
@@ -42,7 +43,7 @@ TEST_P(ImpossibleRangeTest, IsAnErrorForAReceiver) {
   Sql(options.path, std::string("INSERT INTO stored VALUES(1, ") + GetParam() + ")");
   const auto inbox = Inbox::Open(options);
   ASSERT_TRUE(inbox) << inbox.error().Message();
-  EXPECT_THAT((*inbox)->replaced(), HasSubstr("table stored has an impossible"));
+  EXPECT_THAT((*inbox)->TakeNotices(), Contains(HasSubstr("table stored has an impossible")));
 }
 
 INSTANTIATE_TEST_SUITE_P(, ImpossibleRangeTest,

@@ -92,7 +92,7 @@ TEST_F(ReceiverRecoveryTest, ADamagedFileIsSalvaged) {
   DamageInbox();
   inbox_ = OpenInbox();
   ASSERT_TRUE(inbox_);
-  EXPECT_THAT(inbox_->replaced(), HasSubstr("damaged"));
+  EXPECT_THAT(inbox_->TakeNotices(), Contains(HasSubstr("damaged")));
   EXPECT_EQ(inbox_->receiver_id(), id);
   ExpectEverythingThere();
 }

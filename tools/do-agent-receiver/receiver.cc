@@ -32,14 +32,18 @@ MonoTime Now() {
   return std::chrono::steady_clock::now();
 }
 
-Store StoreIn(spool::Inbox& inbox) {
+Store StoreIn(spool::Inbox& inbox, spdlog::logger& log) {
   return {[&inbox](const spool::Principal& principal, const spool::Claim& claim) {
             return inbox.Register(principal, claim);
           },
           [&inbox](const std::vector<spool::IncomingBatch>& batches) {
             return inbox.Store(batches, std::chrono::system_clock::now());
           },
-          [&inbox] { return inbox.Maintain(std::chrono::system_clock::now(), Now()); }};
+          [&inbox, &log] {
+            auto more = inbox.Maintain(std::chrono::system_clock::now(), Now());
+            for (const std::string& notice : inbox.TakeNotices()) log.warn(notice);
+            return more;
+          }};
 }
 
 }  // namespace
@@ -83,12 +87,10 @@ Result<void> Receiver::Impl::Start(const ReceiverOptions& options,
   // Whatever is wrong with the spool, it is not the command line.
   if (!inbox) return Fail(ErrorCode::kFatal, inbox.error().where, inbox.error().what);
   inbox_ = *std::move(inbox);
-  if (!inbox_->replaced().empty()) {
-    log_.error("{}; what is intact in it is being taken over", inbox_->replaced());
-  }
+  for (const std::string& notice : inbox_->TakeNotices()) log_.warn(notice);
   StoreQueueOptions queue;
   queue.health = [this](const std::optional<Error>& failure) { StoreHealth(failure); };
-  queue_ = std::make_unique<StoreQueue>(StoreIn(*inbox_), std::move(queue));
+  queue_ = std::make_unique<StoreQueue>(StoreIn(*inbox_, log_), std::move(queue));
   service.session.receiver = inbox_->receiver_id();
   service.session.receiver_name = HostName();
   service_ = std::make_unique<Service>(std::move(service), *queue_, log_);
