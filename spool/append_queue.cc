@@ -15,6 +15,9 @@ std::size_t BytesOf(const Content& content) {
     for (const Section& section : snapshot->sections) {
       bytes += sizeof section + section.values.size() * (sizeof(std::uint64_t) + 1);
     }
+  } else {
+    const auto& event = std::get<Event>(content);
+    bytes += event.reason.size() + event.ranges.size() * sizeof(SequenceRange);
   }
   return bytes;
 }

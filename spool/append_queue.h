@@ -24,9 +24,10 @@ class AppendQueue {
   // For what can never be stored: an event that says so. REQUIRES !empty().
   void ReplaceFront(Event event);
 
-  // How many had to be dropped since the last Settle, all of them before the ones that are left.
+  // How many had to be dropped and are not settled, all of them before the ones that are left.
   std::uint64_t dropped() const { return dropped_; }
-  void SettleDropped() { dropped_ = 0; }
+  // REQUIRES as many.
+  void SettleDropped(std::uint64_t count) { dropped_ -= count; }
 
  private:
   struct Entry {

@@ -100,8 +100,8 @@ Result<void> Inbox::Impl::FinishSalvage() {
   }
   DOAGENT_TRY(transaction.Commit());
   for (const OriginNumber number : salvage.Origins()) maintenance_->Look(number);
-  Notice(std::to_string(salvage.records()) + " records were taken over from " +
-                     salvage.name() + ", " + std::to_string(lost) + " were not in it");
+  Notice(std::to_string(salvage.records()) + " records were taken over from " + salvage.name() +
+         ", " + std::to_string(lost) + " were not in it");
   salvager_->Done();
   return {};
 }
@@ -259,6 +259,12 @@ Result<bool> Inbox::Impl::Retain(WallTime wall, MonoTime mono) {
 }
 
 Result<bool> Inbox::Impl::Maintain(WallTime now, MonoTime mono) {
+  DOAGENT_ASSIGN(const bool more, MaintainSome(now, mono));
+  retention_->KeepRoom();
+  return more;
+}
+
+Result<bool> Inbox::Impl::MaintainSome(WallTime now, MonoTime mono) {
   for (const auto& [spool_id, origin] : origins_) {
     if (!maintenance_->Due(origin.row.number, now)) continue;
     // What is between stored ranges may still come.

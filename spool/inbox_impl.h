@@ -110,6 +110,7 @@ class Inbox::Impl {
   // The block, decoded; or why it is not taken.
   Result<tl::expected<DecodedBlock, Refused>> Validate(const StoredBlock& block);
   bool TooMuch(const PendingOrigin& origin, std::size_t begun_before) const;
+  Result<bool> MaintainSome(WallTime now, MonoTime mono);
   Result<void> WriteOrigins(const Working& working);
   Result<void> LoadOrigins();
   // All of what salvager_ is at has been seen.

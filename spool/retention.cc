@@ -178,16 +178,20 @@ Result<bool> Retention::GiveUpWreck() {
   return false;
 }
 
-WallTime Retention::Horizon(WallTime wall, MonoTime mono) {
+Result<void> Retention::MoveHorizon(WallTime wall, MonoTime mono) {
   const WallTime wanted = wall - policy_.age;
   if (!horizon_) {
+    // At once: the next start may be one with a clock that is years ahead. On a full disk, with
+    // the first removal.
+    auto stored = StoreMetaInteger(writer_.database(), kHorizon, UnixNanoseconds(wanted));
+    if (!stored && stored.error().code != ErrorCode::kEvict) return Fail(stored.error());
     horizon_ = wanted;
   } else if (looked_) {
     horizon_ = std::min(wanted, *horizon_ + (mono - looked_at_) * kHorizonSpeed);
   } else {
     horizon_ = std::min(wanted, *horizon_);
   }
-  return *horizon_;
+  return {};
 }
 
 Result<std::optional<Removal>> Retention::First(OriginNumber origin, const RangeSet& allowed,
@@ -295,9 +299,11 @@ Result<std::optional<Removal>> Retention::Drop(const std::vector<Holding>& holdi
 
 Result<std::optional<Removal>> Retention::ForSpace(const std::vector<Holding>& holdings,
                                                    WallTime before) {
+  chosen_thinning_ = thinning_;
   DOAGENT_ASSIGN(auto removal, Oldest(holdings, before));
   if (!removal) {
-    DOAGENT_ASSIGN(removal, Thin(holdings, before, /*spare_newest=*/true, thinning_));
+    DOAGENT_ASSIGN(removal, Thin(holdings, before, /*spare_newest=*/true, chosen_thinning_));
+    if (!removal) thinning_ = chosen_thinning_;
   }
   if (!removal) {
     ThinningPass again;
@@ -312,12 +318,12 @@ Result<std::optional<Removal>> Retention::ForSpace(const std::vector<Holding>& h
 Result<std::optional<Removal>> Retention::Choose(const std::vector<Holding>& holdings,
                                                  WallTime wall, MonoTime mono) {
   if (looked_ && mono - looked_at_ < kLookEvery) return std::nullopt;
-  const WallTime horizon = Horizon(wall, mono);
+  if (policy_.expires) DOAGENT_TRY(MoveHorizon(wall, mono));
   looked_at_ = mono;
   looked_ = true;
   std::optional<Removal> removal;
   if (policy_.expires) {
-    DOAGENT_ASSIGN(removal, Oldest(holdings, horizon));
+    DOAGENT_ASSIGN(removal, Oldest(holdings, *horizon_));
     if (removal) removal->reason = "older than is to be kept";
   }
   if (!removal) {
@@ -374,10 +380,12 @@ Result<void> Retention::Apply(const Removal& removal) {
   RangeSet all = removed_[{removal.origin, kind}];
   all.Add(removal.range);
   DOAGENT_TRY(WriteRemoved(database, removal.origin, kind, all, RangeSet({removal.range})));
+  if (!horizon_) return {};
   return StoreMetaInteger(database, kHorizon, UnixNanoseconds(*horizon_));
 }
 
 void Retention::Applied(const Removal& removal) {
+  if (removal.kind == RemovalKind::kThinned) thinning_ = chosen_thinning_;
   removed_[{removal.origin, static_cast<std::int64_t>(removal.kind)}].Add(removal.range);
 }
 

@@ -66,7 +66,7 @@ class Retention {
                                         MonoTime mono);
   // Does it. REQUIRES a write transaction, and nothing stored or removed since Choose.
   Result<void> Apply(const Removal& removal);
-  // The transaction of the last Apply is durable: this is remembered.
+  // The transaction of the last Apply, of what was chosen last, is durable: this is remembered.
   void Applied(const Removal& removal);
 
   // A write found no space: what there is to be done about it is not put off.
@@ -75,7 +75,7 @@ class Retention {
   bool disk_full() const { return disk_full_; }
 
   // A checkpoint may have given back what is kept for the growth of the file: it is taken again
-  // before anybody else takes it. To be called after every commit.
+  // before anybody else takes it. To be called after whatever commits.
   void KeepRoom();
 
   // What was removed has moved to another origin.
@@ -122,7 +122,7 @@ class Retention {
   Result<bool> GiveUpWreck();
   // Why something has to go; empty: it need not.
   std::string Want(const Space& space);
-  WallTime Horizon(WallTime wall, MonoTime mono);
+  Result<void> MoveHorizon(WallTime wall, MonoTime mono);
   // The origin's first records, all of which are in `allowed` and older than `before`.
   Result<std::optional<Removal>> First(OriginNumber origin, const RangeSet& allowed,
                                        WallTime before);
@@ -140,7 +140,7 @@ class Retention {
   RunReader runs_;
   const RetentionPolicy policy_;
   std::map<std::pair<OriginNumber, std::int64_t>, RangeSet> removed_;  // by kind
-  std::optional<WallTime> horizon_;
+  std::optional<WallTime> horizon_;  // what is older, and delivered, goes
   MonoTime looked_at_;  // when; what is older than the horizon changes slowly
   bool looked_ = false;
   bool write_refused_ = false;
@@ -148,7 +148,8 @@ class Retention {
   bool making_room_ = false;       // on a full disk, until there is enough
   std::uint64_t room_wanted_ = 0;  // bytes, beyond the pages
   std::uint64_t kept_bytes_ = 0;   // of the disk, for the file; 0: what it needs
-  ThinningPass thinning_;
+  ThinningPass thinning_;          // how far it has come
+  ThinningPass chosen_thinning_;   // how far it will have come with what was chosen last
 };
 
 }  // namespace doagent::spool

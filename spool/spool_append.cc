@@ -188,8 +188,8 @@ Result<Sequence> Spool::Impl::Store(const Record& record) {
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     auto ready = MakeReady();
     const bool was_ready = ready.has_value();
-    if (was_ready && tried_ && tried_->first == spool_id() && tried_->second <= head()) {
-      return std::exchange(tried_, std::nullopt)->second;
+    if (was_ready) {
+      if (const auto tried = TakeTriedIfStored()) return tried->sequence;
     }
     const Sequence sequence = NextSequence();
     const Result<void> stored = was_ready ? StoreOne(record, sequence) : std::move(ready);
@@ -199,14 +199,23 @@ Result<Sequence> Spool::Impl::Store(const Record& record) {
     }
     error = stored.error();
     if (error.code == ErrorCode::kRefuse) return Fail(std::move(error));
-    // Without space, or the lock, nothing was written; any other failed commit may be on the disk.
-    const bool written_perhaps = error.code != ErrorCode::kEvict && error.code != ErrorCode::kBusy;
-    if (was_ready && written_perhaps) tried_ = {spool_id(), sequence};
+    if (was_ready) NoteTried(error, sequence, 0);
     error = Noted(std::move(error));
     const bool space_given_up = error.code == ErrorCode::kEvict && GiveUpSpace();
     if (!space_given_up && damage_.empty()) break;
   }
   return Fail(std::move(error));
+}
+
+std::optional<Tried> Spool::Impl::TakeTriedIfStored() {
+  if (!tried_ || tried_->spool_id != spool_id() || tried_->sequence > head()) return std::nullopt;
+  return std::exchange(tried_, std::nullopt);
+}
+
+void Spool::Impl::NoteTried(const Error& error, Sequence sequence, std::uint64_t dropped) {
+  // Without space, or the lock, nothing was written; any other failed commit may be on the disk.
+  if (error.code == ErrorCode::kEvict || error.code == ErrorCode::kBusy) return;
+  tried_ = {spool_id(), sequence, dropped};
 }
 
 bool Spool::Impl::GiveUpSpace() {
@@ -217,20 +226,28 @@ bool Spool::Impl::GiveUpSpace() {
 
 Result<void> Spool::Impl::StoreDropped() {
   DOAGENT_TRY(MakeReady());
+  if (const auto tried = TakeTriedIfStored()) {
+    // The event; or the record, which was the first one to be dropped.
+    queue_.SettleDropped(std::max<std::uint64_t>(tried->dropped, 1));
+    return {};
+  }
   const Sequence first = NextSequence();
   const Sequence next = first + queue_.dropped();
   Event event = EventNow(EventKind::kGap, "could not be stored, and memory could not hold more");
   event.ranges = {{first, next - 1}};
   event.count = queue_.dropped();
-  DOAGENT_TRY(StoreOne(event, next));
-  queue_.SettleDropped();
+  if (auto stored = StoreOne(event, next); !stored) {
+    NoteTried(stored.error(), next, event.count);
+    return stored;
+  }
+  tried_.reset();
+  queue_.SettleDropped(event.count);
   return {};
 }
 
 Result<void> Spool::Impl::Flush() {
   while (!queue_.empty() || queue_.dropped() > 0) {
     if (queue_.dropped() > 0) {
-      tried_.reset();
       if (auto stored = StoreDropped(); !stored) {
         if (stored.error().code == ErrorCode::kEvict) GiveUpSpace();
         return Fail(Noted(std::move(stored).error()));

@@ -252,7 +252,7 @@ Result<void> Spool::Impl::ReopenFile() {
     current_ = own->row.number;
     // Now it is known: what is not there will be stored under whatever sequence comes then.
     const OriginState& current = Current();
-    if (tried_ && (tried_->first != current.row.spool_id || tried_->second > current.head)) {
+    if (tried_ && (tried_->spool_id != current.row.spool_id || tried_->sequence > current.head)) {
       tried_.reset();
     }
   }

@@ -42,6 +42,21 @@ struct OriginState {
 // Everything that is known of the origins in the file.
 Result<std::map<OriginNumber, OriginState>> LoadStates(Database& database);
 
+// A failed commit may have reached the disk: the name under which what comes next may have been
+// stored already. That is the first record that waits or was dropped; or the gap event for as many
+// dropped ones.
+struct Tried {
+  SpoolId spool_id;
+  Sequence sequence = 0;
+  std::uint64_t dropped = 0;  // 0: a record
+};
+
+// A file that has no name in the file system any more.
+struct Vanished {
+  std::string name;  // of no other
+  std::shared_ptr<const Wreck> wreck;
+};
+
 using Unwritten = std::map<OriginNumber, std::map<ReceiverId, RangeSet>>;
 
 // Locks are taken in the order write, read, state; the state lock is never held across SQL.
@@ -113,6 +128,10 @@ class Spool::Impl {
   template <typename Record>
   Result<Sequence> AppendAny(const Record& record);
   Result<void> StoreDropped();
+  // What was tried, if it turns out to be stored; once. REQUIRES MakeReady.
+  std::optional<Tried> TakeTriedIfStored();
+  // REQUIRES that the commit under this sequence has failed.
+  void NoteTried(const Error& error, Sequence sequence, std::uint64_t dropped);
   bool GiveUpSpace();
   // Stores what waits in memory, as far as possible.
   Result<void> Flush();
@@ -194,9 +213,7 @@ class Spool::Impl {
   Descriptor held_log_;
   std::unique_ptr<Writer> writer_;  // none: the file could not be opened again
   AppendQueue queue_;
-  // The name under which the next record may have been stored already: a failed commit may have
-  // reached the disk.
-  std::optional<std::pair<SpoolId, Sequence>> tried_;
+  std::optional<Tried> tried_;
   bool begun_ = false;             // the file at the path is this incarnation's, and all is set up
   std::filesystem::path log_due_;  // a log of this very file, set aside, that is to be taken over
   std::string beginning_due_;  // why the next one has to be under a new spool id; empty: need not
@@ -217,12 +234,7 @@ class Spool::Impl {
   std::unique_ptr<Forgetter> forgetter_;
   bool forget_wanted_ = false;         // there are requests of that kind
   std::vector<OriginRow> forgetting_;  // to be removed; already out of the states
-  // Files that have no name in the file system any more, until they are taken over.
-  struct Vanished {
-    std::string name;  // of no other
-    std::shared_ptr<const Wreck> wreck;
-  };
-  std::vector<Vanished> vanished_;
+  std::vector<Vanished> vanished_;     // until they are taken over
 
   std::mutex read_mutex_;  // guards the next three
   std::unique_ptr<Database> read_database_;

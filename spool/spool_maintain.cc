@@ -155,9 +155,8 @@ Result<void> Spool::Impl::FinishSalvage() {
   AdvanceHead(last);
   if (!told.empty()) Notice(told);
   const auto touched = salvager_->current().Origins();
-  std::erase_if(vanished_, [this](const Vanished& one) {
-    return one.name == salvager_->current().name();
-  });
+  std::erase_if(vanished_,
+                [this](const Vanished& one) { return one.name == salvager_->current().name(); });
   // Before anything else can fail: nothing is taken over twice.
   salvager_->Done();
   DOAGENT_ASSIGN(auto states, LoadStates(writer_->database()));
@@ -299,6 +298,7 @@ Result<bool> Spool::Impl::Maintain(WallTime wall, MonoTime mono) {
     if (error.code == ErrorCode::kEvict) GiveUpSpace();
     return Fail(std::move(error));
   }
+  retention_->KeepRoom();
   return more;
 }
 

@@ -131,6 +131,104 @@ TEST_F(ReceiverRecoveryTest, WhatIsLostCountsAsNeverStored) {
   EXPECT_THAT((*Reader::Open(inbox_path_))->Status()->origins[0].missing, IsEmpty());
 }
 
+TEST_F(ReceiverRecoveryTest, AgentsMaySendWhatIsBeingTakenOver) {
+  FaultVfs vfs;
+  inbox_.reset();
+  inbox_ = OpenInbox();
+  ASSERT_TRUE(inbox_->Register({"agent", false}, claim_));
+  vfs.FailAt(FaultVfs::Call::kWrite, 1, SQLITE_CORRUPT);
+  Claim other = claim_;
+  other.spool_id = *SpoolId::FromHex(std::string(32, 'b'));
+  EXPECT_FALSE(inbox_->Register({"agent", false}, other));
+  vfs.Heal();
+  // Its log is long: there is much to be looked at.
+  for (int step = 0; step < 60; ++step) {
+    ASSERT_TRUE(inbox_->Register({"agent", false}, claim_));
+    const auto stored = inbox_->Store({batch_}, MakeSnapshot(31).wall);
+    ASSERT_TRUE(stored) << "step " << step << ": " << stored.error().Message();
+    EXPECT_EQ(stored->front().stored.count(), 31U);
+    EXPECT_THAT(stored->front().refused, IsEmpty());
+    ASSERT_TRUE(inbox_->Maintain(MakeSnapshot(40).wall, MakeSnapshot(40).mono));
+  }
+  EXPECT_THAT(FilesSetAside(inbox_path_), SizeIs(1));
+  ExpectEverythingThere();
+  inbox_.reset();
+}
+
+TEST_F(ReceiverRecoveryTest, ALogThatIsTakenOverCountsAsStored) {
+  const auto read = [this](const char* suffix) {
+    std::ifstream file(inbox_path_.string() + suffix, std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  const std::string database = read("");
+  std::string log = read("-wal");
+  inbox_.reset();
+  // SQLite finds none of its commits.
+  log[0] = static_cast<char>(log[0] ^ 4);
+  std::ofstream(inbox_path_, std::ios::binary) << database;
+  std::ofstream(inbox_path_.string() + "-wal", std::ios::binary) << log;
+  inbox_ = OpenInbox();
+  ASSERT_TRUE(inbox_);
+  ASSERT_TRUE(inbox_->Register({"agent", false}, claim_));
+  const auto stored = inbox_->Store({batch_}, MakeSnapshot(31).wall);
+  ASSERT_TRUE(stored) << stored.error().Message();
+  EXPECT_EQ(stored->front().stored.count(), 31U);
+  ExpectEverythingThere();
+}
+
+TEST_F(ReceiverRecoveryTest, TheLastRecordsCountAsLostToo) {
+  inbox_.reset();
+  DamageInbox();
+  std::fstream file(inbox_path_, std::ios::in | std::ios::out | std::ios::binary);
+  const std::string bytes{std::istreambuf_iterator<char>(file), {}};
+  for (const std::size_t lost : {29U, 30U}) {
+    const auto at = bytes.find(batch_.records[lost].payload);
+    ASSERT_NE(at, std::string::npos);
+    file.clear();
+    file.seekp(static_cast<std::streamoff>(at));
+    file.put(static_cast<char>(bytes[at] ^ 1));
+  }
+  file.close();
+  inbox_ = OpenInbox();
+  ASSERT_TRUE(inbox_);
+  for (int step = 0; step < 100; ++step) {
+    ASSERT_TRUE(inbox_->Maintain(MakeSnapshot(40).wall, MakeSnapshot(40).mono));
+  }
+  EXPECT_EQ((*Reader::Open(inbox_path_))->Status()->origins[0].lost_records, 2U);
+}
+
+TEST_F(ReceiverRecoveryTest, NobodyElseCanClaimWhatIsStillToBeTakenOver) {
+  inbox_.reset();
+  DamageInbox();
+  inbox_ = OpenInbox();
+  ASSERT_TRUE(inbox_);
+  const auto registered = inbox_->Register({"somebody else", false}, claim_);
+  ASSERT_FALSE(registered);
+  EXPECT_EQ(registered.error().code, ErrorCode::kRefuse);
+}
+
+TEST_F(ReceiverRecoveryTest, AFullDiskWhileAFileIsReplacedCostsOneSetOfFiles) {
+  FaultVfs vfs;
+  inbox_.reset();
+  inbox_ = OpenInbox();
+  ASSERT_TRUE(inbox_->Register({"agent", false}, claim_));
+  vfs.FailAt(FaultVfs::Call::kWrite, 1, SQLITE_CORRUPT);
+  Claim other = claim_;
+  other.spool_id = *SpoolId::FromHex(std::string(32, 'b'));
+  EXPECT_FALSE(inbox_->Register({"agent", false}, other));
+  for (std::uint64_t written = 1; written < 40; written += 3) {
+    vfs.FailAt(FaultVfs::Call::kWrite, written, SQLITE_FULL, 1'000'000);
+    (void)inbox_->Store({batch_}, MakeSnapshot(31).wall);
+  }
+  vfs.Heal();
+  const auto stored = inbox_->Store({batch_}, MakeSnapshot(31).wall);
+  ASSERT_TRUE(stored) << stored.error().Message();
+  EXPECT_THAT(FilesSetAside(inbox_path_), SizeIs(1));
+  EXPECT_THAT(inbox_->TakeNotices(), Contains(HasSubstr("damaged")));
+  ExpectEverythingThere();
+  inbox_.reset();
+}
+
 TEST_F(ReceiverRecoveryTest, AFailedCommitIsMadeGoodByTheNextCall) {
   FaultVfs vfs;
   inbox_.reset();

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <memory>
 #include <string>
 
@@ -87,9 +88,15 @@ TEST_F(RecoveryTest, AFileWhoseLogIsUsedAgainIsReadInItsPresentRun) {
   EXPECT_THAT(salvaged->losses, IsEmpty());
 }
 
-TEST_F(RecoveryTest, ADamagedLogThatIsTakenOverWhenTheDiskFailsIsTakenUpAgain) {
+class CutOffTest : public RecoveryTest, public ::testing::WithParamInterface<bool> {};
+
+// True: the log's header, without which SQLite begins a new one; false: a bit in the middle.
+INSTANTIATE_TEST_SUITE_P(Header, CutOffTest, ::testing::Bool());
+
+TEST_P(CutOffTest, ADamagedLogThatIsTakenOverWhenTheDiskFailsIsTakenUpAgain) {
   std::string log = Sample().log();
-  log[log.size() / 2] = static_cast<char>(log[log.size() / 2] ^ 4);
+  const std::size_t at = GetParam() ? 0 : log.size() / 2;
+  log[at] = static_cast<char>(log[at] ^ 4);
   std::uint64_t failed = 0;
   for (bool untouched = false; !untouched; failed += 3) {
     for (const fs::path& aside : FilesSetAside(path())) RemoveSetAside(aside);
@@ -106,6 +113,58 @@ TEST_F(RecoveryTest, ADamagedLogThatIsTakenOverWhenTheDiskFailsIsTakenUpAgain) {
     ExpectNoRiddles();
   }
   EXPECT_GT(failed, 60U);
+}
+
+TEST_F(RecoveryTest, ALogOfAnotherSpoolThatLiesBesideIsLeftOut) {
+  ASSERT_TRUE(Open());
+  std::ofstream(path().string() + ".damaged-log-20200101T000000Z-wal", std::ios::binary)
+      << Sample().log();
+  const auto spool = Open();
+  ASSERT_TRUE(spool);
+  Settle(*spool);
+  EXPECT_EQ(Survivors(), 0U);
+  EXPECT_THAT(Reasons(EventKind::kSalvageLoss), IsEmpty());
+}
+
+TEST_F(RecoveryTest, AnEpochThatBeganInTheLostPartIsTakenOver) {
+  std::string database;
+  std::string log;
+  const auto read = [this](const char* suffix) {
+    std::ifstream file(path().string() + suffix, std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  SpoolId epoch;
+  {
+    const auto spool = Open();
+    for (std::uint64_t tick = 501; tick <= 510; ++tick) {
+      ASSERT_TRUE(spool->Append(MakeSnapshot(tick)));
+    }
+    const std::string before = read("-wal");
+    const auto begun = spool->StartNewEpoch(spool->head() + 1, "test", MakeSnapshot(511).wall,
+                                            MakeSnapshot(511).mono);
+    ASSERT_TRUE(begun);
+    epoch = *begun;
+    for (std::uint64_t tick = 511; tick <= 520; ++tick) {
+      ASSERT_TRUE(spool->Append(MakeSnapshot(tick)));
+    }
+    database = read("");
+    log = read("-wal");
+    ASSERT_EQ(before.size(), log.size());
+    const auto changed = std::mismatch(before.begin(), before.end(), log.begin()).second;
+    // The checksum of the first frame that the epoch wrote.
+    constexpr std::ptrdiff_t kChecksumAt = 16;
+    *(changed + kChecksumAt) = static_cast<char>(*(changed + kChecksumAt) ^ 1);
+  }
+  Write(database, log);
+  const auto spool = Open();
+  ASSERT_TRUE(spool);
+  Settle(*spool);
+  const auto records = ReadEverything(path());
+  EXPECT_EQ(std::count_if(records.begin(), records.end(),
+                          [&epoch](const auto& named) { return named.first.first == epoch; }),
+            11)
+      << "the event and ten snapshots";
+  ExpectNoRiddles();
 }
 
 TEST_F(RecoveryTest, ADamagedLogIsCopiedOnceHoweverOftenTheOpeningIsTried) {

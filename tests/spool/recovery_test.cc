@@ -9,12 +9,14 @@
 #include <fstream>
 #include <iterator>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "spool/layout.h"
 #include "spool/request.h"
 #include "spool/set_aside.h"
 #include "spool/spool.h"
+#include "spool/wreck.h"
 #include "tests/spool/damaged_spools.h"
 #include "tests/spool/recovery_support.h"
 #include "tests/support/snapshots.h"
@@ -178,6 +180,109 @@ TEST_F(RecoveryTest, WhatIsForgottenIsNotSalvagedAgain) {
                                   "(SELECT number FROM origins)"),
             0);
   EXPECT_EQ(reading->QueryInteger("SELECT value FROM meta WHERE name = 'origins_max'"), 2);
+}
+
+TEST_F(RecoveryTest, OfTwoHistoriesEachKeepsWhatItDelivered) {
+  const ReceiverId receiver = *ReceiverId::FromBytes("receiver-receive");
+  // Of the sequences from 12 on, the copy has delivered all, the original none.
+  const auto run = [&](const fs::path& file, std::uint64_t first, std::uint64_t last,
+                       bool deliver) {
+    SpoolOptions options = TestSpoolOptions(file, ++seed_);
+    options.local = false;
+    const auto spool = *Spool::Open(options);
+    for (std::uint64_t tick = first; tick <= last; ++tick) {
+      ASSERT_TRUE(spool->Append(MakeSnapshot(tick)));
+    }
+    if (deliver) spool->Acknowledge(spool->spool_id(), receiver, RangeSet({{1, spool->head()}}));
+    ASSERT_TRUE(spool->Append(Event{EventKind::kStop,
+                                    MakeSnapshot(last).wall,
+                                    MakeSnapshot(last).mono,
+                                    test::TestBootId(),
+                                    "",
+                                    {},
+                                    {},
+                                    0}));
+  };
+  const fs::path original = dir_ / "original";
+  run(original, 1, 10, true);
+  fs::copy_file(original, path());
+  run(original, 11, 21, false);
+  run(path(), 31, 46, true);
+  fs::rename(original, path().string() + ".damaged-20200101T000000Z");
+  fs::rename(path(), path().string() + ".damaged-20200102T000000Z");
+  SpoolOptions options = TestSpoolOptions(path(), ++seed_);
+  options.local = false;
+  const auto spool = *Spool::Open(options);
+  Settle(*spool);
+  ASSERT_THAT(*spool->Claims(), SizeIs(3));
+  std::set<WallTime> pending;
+  for (const auto& [name, record] : ReadEverything(path())) {
+    const RangeSet delivered = spool->Acknowledged(name.first, receiver);
+    if (!delivered.Contains(name.second)) pending.insert(record.time);
+  }
+  for (std::uint64_t tick = 11; tick <= 21; ++tick) {
+    EXPECT_EQ(pending.count(MakeSnapshot(tick).wall), 1U) << tick;
+  }
+  for (std::uint64_t tick = 31; tick <= 45; ++tick) {
+    EXPECT_EQ(pending.count(MakeSnapshot(tick).wall), 0U) << tick;
+  }
+}
+
+TEST_F(RecoveryTest, WhatIsSalvagedTwiceIsCountedOnce) {
+  const auto damage = [this] {
+    std::fstream(path(), std::ios::in | std::ios::out | std::ios::binary)
+        << std::string(1024, '\x55');
+  };
+  {
+    const auto spool = Open();
+    ASSERT_TRUE(spool->Append(MakeSnapshot(1)));
+    ASSERT_TRUE(spool->Append(Event{EventKind::kGap,
+                                    MakeSnapshot(2).wall,
+                                    MakeSnapshot(2).mono,
+                                    test::TestBootId(),
+                                    "of the test",
+                                    {},
+                                    {},
+                                    5}));
+  }
+  for (int time = 0; time < 3; ++time) {
+    damage();
+    const auto spool = Open();
+    ASSERT_TRUE(spool);
+    Settle(*spool);
+  }
+  std::uint64_t gaps = 0;
+  const auto status = *(*Reader::Open(path()))->Status();
+  for (const auto& origin : status.origins) {
+    for (const auto& total : origin.ledger)
+      gaps += total.kind == EventKind::kGap ? total.records : 0;
+  }
+  EXPECT_EQ(gaps, 5U);
+  EXPECT_THAT(FilesSetAside(path()), SizeIs(3));
+}
+
+TEST_F(RecoveryTest, WhatIsSetAsideAndCannotBeReadHoldsUpNothing) {
+  const fs::path unreadable = path().string() + ".damaged-20200101T000000Z";
+  fs::create_symlink(unreadable, unreadable);
+  const auto spool = Open();
+  ASSERT_TRUE(spool);
+  Settle(*spool);
+  EXPECT_THAT(spool->TakeNotices(), Contains(HasSubstr("cannot be read")));
+  EXPECT_TRUE(fs::is_symlink(unreadable));
+}
+
+TEST_F(RecoveryTest, ManyOpeningsAreReadInTheirOrder) {
+  constexpr std::size_t kOpenings = 120;
+  for (std::size_t i = 0; i < kOpenings; ++i) ASSERT_TRUE(Open());
+  const auto wreck = Wreck::Open(path());
+  ASSERT_TRUE(wreck);
+  const WreckTables tables = wreck->ReadTables();
+  ASSERT_THAT(tables.origins, SizeIs(1));
+  const auto& starts = tables.origins[0].incarnations;
+  EXPECT_THAT(starts, SizeIs(kOpenings));
+  EXPECT_TRUE(std::is_sorted(starts.begin(), starts.end(), [](const auto& a, const auto& b) {
+    return a.first_sequence < b.first_sequence;
+  }));
 }
 
 TEST_F(RecoveryTest, ADamagedRecordIsSetAsideAndTheLedgerSaysSo) {

@@ -8,8 +8,10 @@
 #include <chrono>
 #include <filesystem>
 #include <memory>
+#include <set>
 #include <string>
 
+#include "spool/request.h"
 #include "spool/spool.h"
 #include "spool/sqlite.h"
 #include "tests/spool/damaged_spools.h"
@@ -141,6 +143,55 @@ TEST_F(RecoveryTest, WhatFailedTwiceInDifferentWaysIsNotTakenForStored) {
            std::holds_alternative<Snapshot>(named.second.content);
   });
   EXPECT_EQ(waited, 1);
+}
+
+TEST_F(RecoveryTest, WhatWasDroppedIsCountedOnceWhateverFails) {
+  for (std::uint64_t nth = 1; nth <= 12; ++nth) {
+    const test::TempDir dir(test::TempDir::Where::kMemory);
+    FaultVfs vfs;
+    const auto spool = *Spool::Open(TestSpoolOptions(dir / "spool.db", nth));
+    // One whose commit fails, but is on the disk; then more than memory holds.
+    vfs.FailAt(FaultVfs::Call::kSync, 1, SQLITE_IOERR_FSYNC, 1'000'000);
+    std::uint64_t tick = 0;
+    for (; tick < 700; ++tick) ASSERT_FALSE(spool->Append(MakeSnapshot(tick + 1)));
+    vfs.FailAt(FaultVfs::Call::kSync, nth, SQLITE_IOERR_FSYNC);
+    for (; tick < 704; ++tick) (void)spool->Append(MakeSnapshot(tick + 1));
+    ASSERT_EQ(spool->waiting(), 0U);
+    std::uint64_t stored = 0;
+    std::uint64_t dropped = 0;
+    std::set<WallTime> different;
+    for (const auto& [name, record] : ReadEverything(dir / "spool.db")) {
+      if (const auto* event = std::get_if<Event>(&record.content)) {
+        dropped += event->kind == EventKind::kGap ? event->count : 0;
+      } else {
+        ++stored;
+        different.insert(record.time);
+      }
+    }
+    EXPECT_EQ(stored + dropped, tick) << "sync " << nth;
+    EXPECT_EQ(different.size(), stored);
+  }
+}
+
+TEST_F(RecoveryTest, WhatIsBeingForgottenDoesNotComeBackWhenTheFileIsOpenedAgain) {
+  FaultVfs vfs;
+  std::string database = Sample().database();
+  std::fill(database.begin(), database.begin() + 1024, '\xff');
+  Write(database, Sample().log());
+  const auto spool = Open();
+  ASSERT_TRUE(spool);
+  Settle(*spool);
+  ASSERT_TRUE(RequestForget(path(), *PlanToForget(path(), Sample().spool_id(), std::nullopt)));
+  ASSERT_TRUE(spool->Append(MakeSnapshot(501)));
+  ASSERT_TRUE(spool->Maintain(MakeSnapshot(501).wall, MakeSnapshot(501).mono));
+  ASSERT_THAT(*spool->Claims(), SizeIs(1));
+  vfs.FailAt(FaultVfs::Call::kSync, 1, SQLITE_IOERR_FSYNC);
+  ASSERT_FALSE(spool->Append(MakeSnapshot(502)));
+  ASSERT_TRUE(spool->Append(MakeSnapshot(503)));
+  EXPECT_THAT(*spool->Claims(), SizeIs(1));
+  Settle(*spool);
+  EXPECT_THAT(*spool->Claims(), SizeIs(1));
+  EXPECT_EQ(Survivors(), 0U);
 }
 
 TEST_F(RecoveryTest, WhoKeepsReadingDoesNotKeepAFailedCommitFromBeingMadeGood) {

@@ -422,6 +422,19 @@ TEST_F(RetentionTest, StatusSaysHowLongTheRoomLasts) {
       << "the disk is full first";
 }
 
+TEST_F(RetentionTest, AYoungSpoolThatStartsWithAClockYearsAheadKeepsEverything) {
+  policy_.age = hours(24);
+  Open();
+  Append(3 * kBlock);
+  const auto before = Read();
+  wall_ahead_ = hours(24 * 365 * 3);
+  Open();
+  Append(2);
+  Idle(hours(1));
+  EXPECT_TRUE(Read().snapshots.Contains(before.snapshots.first()));
+  EXPECT_EQ(Read().snapshots.count(), before.snapshots.count() + 2);
+}
+
 TEST_F(RetentionTest, AWreckThatCannotBeRemovedHoldsUpNothing) {
   std::filesystem::create_directories(dir_ / "spool.db.damaged-log-20200101T000000Z-wal" / "in");
   policy_.bytes_max = 2 << 20;
