@@ -64,15 +64,33 @@ class ReceiverRecoveryTest : public RecoveryTest {
         << std::string(1024, '\x55');
   }
 
-  std::string Read(const char* suffix) const {
-    std::ifstream file(inbox_path_.string() + suffix, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), {}};
+  // A row in its table, in whatever page it is.
+  void DamageRecord(std::size_t index) const {
+    const std::string& payload = batch_.records[index].payload;
+    const auto at = Bytes(inbox_path_).find(payload);
+    ASSERT_NE(at, std::string::npos);
+    std::fstream file(inbox_path_, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(static_cast<std::streamoff>(at));
+    file.put(static_cast<char>(payload[0] ^ 1));
   }
 
-  void ExpectEverythingThere() {
+  // As SQLite would find it.
+  void DamageWhileItRuns(FaultVfs& vfs) {
+    Claim other = claim_;
+    other.spool_id = *SpoolId::FromHex(std::string(32, 'b'));
+    vfs.FailAt(FaultVfs::Call::kWrite, 1, SQLITE_CORRUPT);
+    EXPECT_FALSE(inbox_->Register({"agent", false}, other));
+    vfs.Heal();
+  }
+
+  void Settle() {
     for (int step = 0; step < 100; ++step) {
       ASSERT_TRUE(inbox_->Maintain(MakeSnapshot(40).wall, MakeSnapshot(40).mono));
     }
+  }
+
+  void ExpectEverythingThere() {
+    Settle();
     const auto status = (*Reader::Open(inbox_path_))->Status();
     ASSERT_TRUE(status);
     ASSERT_THAT(status->origins, SizeIs(1));
@@ -106,22 +124,10 @@ TEST_F(ReceiverRecoveryTest, ADamagedFileIsSalvaged) {
 TEST_F(ReceiverRecoveryTest, WhatIsLostCountsAsNeverStored) {
   inbox_.reset();
   DamageInbox();
-  {
-    // A row in the middle of its table, in whatever page it is.
-    std::fstream file(inbox_path_, std::ios::in | std::ios::out | std::ios::binary);
-    const std::string bytes{std::istreambuf_iterator<char>(file), {}};
-    const std::string& payload = batch_.records[10].payload;
-    const auto at = bytes.find(payload);
-    ASSERT_NE(at, std::string::npos);
-    file.clear();
-    file.seekp(static_cast<std::streamoff>(at));
-    file.put(static_cast<char>(payload[0] ^ 1));
-  }
+  DamageRecord(10);
   inbox_ = OpenInbox();
   ASSERT_TRUE(inbox_);
-  for (int step = 0; step < 100; ++step) {
-    ASSERT_TRUE(inbox_->Maintain(MakeSnapshot(40).wall, MakeSnapshot(40).mono));
-  }
+  Settle();
   Claim claim = claim_;
   claim.first_pending = 1;
   const auto registered = inbox_->Register({"agent", false}, claim);
@@ -138,8 +144,8 @@ TEST_F(ReceiverRecoveryTest, WhatIsLostCountsAsNeverStored) {
 }
 
 TEST_F(ReceiverRecoveryTest, AgentsMaySendWhatIsBeingTakenOver) {
-  const std::string database = Read("");
-  const std::string log = Read("-wal");
+  const std::string database = Bytes(inbox_path_);
+  const std::string log = Bytes(inbox_path_.string() + "-wal");
   inbox_.reset();
   // The log is long: there is much to be looked at.
   for (int steps = 0; steps < 40; ++steps) {
@@ -165,8 +171,8 @@ TEST_F(ReceiverRecoveryTest, AgentsMaySendWhatIsBeingTakenOver) {
 }
 
 TEST_F(ReceiverRecoveryTest, ALogThatIsTakenOverCountsAsStored) {
-  const std::string database = Read("");
-  std::string log = Read("-wal");
+  const std::string database = Bytes(inbox_path_);
+  std::string log = Bytes(inbox_path_.string() + "-wal");
   inbox_.reset();
   // SQLite finds none of its commits.
   log[0] = static_cast<char>(log[0] ^ 4);
@@ -184,21 +190,11 @@ TEST_F(ReceiverRecoveryTest, ALogThatIsTakenOverCountsAsStored) {
 TEST_F(ReceiverRecoveryTest, TheLastRecordsCountAsLostToo) {
   inbox_.reset();
   DamageInbox();
-  std::fstream file(inbox_path_, std::ios::in | std::ios::out | std::ios::binary);
-  const std::string bytes{std::istreambuf_iterator<char>(file), {}};
-  for (const std::size_t lost : {29U, 30U}) {
-    const auto at = bytes.find(batch_.records[lost].payload);
-    ASSERT_NE(at, std::string::npos);
-    file.clear();
-    file.seekp(static_cast<std::streamoff>(at));
-    file.put(static_cast<char>(bytes[at] ^ 1));
-  }
-  file.close();
+  DamageRecord(29);
+  DamageRecord(30);
   inbox_ = OpenInbox();
   ASSERT_TRUE(inbox_);
-  for (int step = 0; step < 100; ++step) {
-    ASSERT_TRUE(inbox_->Maintain(MakeSnapshot(40).wall, MakeSnapshot(40).mono));
-  }
+  Settle();
   EXPECT_EQ((*Reader::Open(inbox_path_))->Status()->origins[0].lost_records, 2U);
 }
 
@@ -217,10 +213,7 @@ TEST_F(ReceiverRecoveryTest, AFullDiskWhileAFileIsReplacedCostsOneSetOfFiles) {
   inbox_.reset();
   inbox_ = OpenInbox();
   ASSERT_TRUE(inbox_->Register({"agent", false}, claim_));
-  vfs.FailAt(FaultVfs::Call::kWrite, 1, SQLITE_CORRUPT);
-  Claim other = claim_;
-  other.spool_id = *SpoolId::FromHex(std::string(32, 'b'));
-  EXPECT_FALSE(inbox_->Register({"agent", false}, other));
+  DamageWhileItRuns(vfs);
   for (std::uint64_t written = 1; written < 40; written += 3) {
     vfs.FailAt(FaultVfs::Call::kWrite, written, SQLITE_FULL, 1'000'000);
     (void)inbox_->Store({batch_}, MakeSnapshot(31).wall);
@@ -261,12 +254,7 @@ TEST_F(ReceiverRecoveryTest, WhatIsDamagedWhileItRunsIsReplacedUnderTheSameName)
   inbox_ = OpenInbox();
   const ReceiverId id = inbox_->receiver_id();
   ASSERT_TRUE(inbox_->Register({"agent", false}, claim_));
-  // As SQLite would find it.
-  vfs.FailAt(FaultVfs::Call::kWrite, 1, SQLITE_CORRUPT);
-  Claim other = claim_;
-  other.spool_id = *SpoolId::FromHex(std::string(32, 'b'));
-  EXPECT_FALSE(inbox_->Register({"agent", false}, other));
-  vfs.Heal();
+  DamageWhileItRuns(vfs);
   // The sessions go on as if nothing had been.
   const auto stored = inbox_->Store({batch_}, MakeSnapshot(31).wall);
   ASSERT_TRUE(stored) << stored.error().Message();

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <memory>
 #include <string>
 
@@ -129,17 +128,13 @@ TEST_F(RecoveryTest, ALogOfAnotherSpoolThatLiesBesideIsLeftOut) {
 TEST_F(RecoveryTest, AnEpochThatBeganInTheLostPartIsTakenOver) {
   std::string database;
   std::string log;
-  const auto read = [this](const char* suffix) {
-    std::ifstream file(path().string() + suffix, std::ios::binary);
-    return std::string(std::istreambuf_iterator<char>(file), {});
-  };
   SpoolId epoch;
   {
     const auto spool = Open();
     for (std::uint64_t tick = 501; tick <= 510; ++tick) {
       ASSERT_TRUE(spool->Append(MakeSnapshot(tick)));
     }
-    const std::string before = read("-wal");
+    const std::string before = Bytes(this->log());
     const auto begun = spool->StartNewEpoch(spool->head() + 1, "test", MakeSnapshot(511).wall,
                                             MakeSnapshot(511).mono);
     ASSERT_TRUE(begun);
@@ -147,8 +142,8 @@ TEST_F(RecoveryTest, AnEpochThatBeganInTheLostPartIsTakenOver) {
     for (std::uint64_t tick = 511; tick <= 520; ++tick) {
       ASSERT_TRUE(spool->Append(MakeSnapshot(tick)));
     }
-    database = read("");
-    log = read("-wal");
+    database = Bytes(path());
+    log = Bytes(this->log());
     ASSERT_EQ(before.size(), log.size());
     const auto changed = std::mismatch(before.begin(), before.end(), log.begin()).second;
     // The checksum of the first frame that the epoch wrote.

@@ -6,6 +6,8 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <vector>
@@ -30,6 +32,11 @@ class RecoveryTest : public ::testing::Test {
 
   void Write(const std::string& database, const std::string& log) const {
     test::SampleSpool::Write(dir_.path(), database, log);
+  }
+
+  static std::string Bytes(const std::filesystem::path& file) {
+    std::ifstream stream(file, std::ios::binary);
+    return {std::istreambuf_iterator<char>(stream), {}};
   }
 
   std::unique_ptr<Spool> Open() {

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <memory>
 #include <set>
 #include <string>
@@ -288,11 +287,7 @@ TEST_F(RecoveryTest, ManyOpeningsAreReadInTheirOrder) {
 TEST_F(RecoveryTest, ADamagedRecordIsSetAsideAndTheLedgerSaysSo) {
   Write(Sample().database(), Sample().log());
   { const auto spool = Open(); }
-  std::string database;
-  {
-    std::ifstream file(path(), std::ios::binary);
-    database.assign(std::istreambuf_iterator<char>(file), {});
-  }
+  std::string database = Bytes(path());
   // In the reason of an event.
   const std::size_t at = database.rfind("late");
   ASSERT_NE(at, std::string::npos);
