@@ -5,7 +5,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <fstream>
 #include <variant>
 
 #include "spool/inbox.h"
@@ -411,66 +410,6 @@ TEST(SpoolTest, TheCallbackComesAfterTheRecordIsThere) {
   spool->OnAppend([&] { seen = spool->head(); });
   ASSERT_TRUE(spool->Append(MakeSnapshot(1)));
   EXPECT_EQ(seen, 2U);
-}
-
-struct BadFile {
-  const char* name;
-  std::function<void(const std::filesystem::path&)> make;
-  const char* message;
-  bool leaves_nothing = true;  // beside it
-};
-
-class BadFileTest : public ::testing::TestWithParam<BadFile> {};
-
-TEST_P(BadFileTest, IsRefusedAndLeftAlone) {
-  const TempDir dir;
-  const auto path = dir / "spool.db";
-  GetParam().make(path);
-  const auto spool = Spool::Open(TestSpoolOptions(path));
-  ASSERT_FALSE(spool);
-  EXPECT_THAT(spool.error().Message(), HasSubstr(GetParam().message));
-  EXPECT_THAT(spool.error().Message(), HasSubstr("spool.db"));
-  if (GetParam().leaves_nothing) {
-    EXPECT_FALSE(std::filesystem::exists(path.string() + ".lock"));
-  }
-  const auto reader = Reader::Open(path);
-  ASSERT_FALSE(reader);
-  EXPECT_THAT(reader.error().Message(), HasSubstr("spool.db"));
-}
-
-void MakeForeignDatabase(const std::filesystem::path& path, int application_id, int version) {
-  MustOpen(TestSpoolOptions(path));
-  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
-  const auto put = [&file](int offset, int value) {
-    file.seekp(offset);
-    for (int shift = 24; shift >= 0; shift -= 8) file.put(static_cast<char>(value >> shift));
-  };
-  put(60, version);  // the header's user_version and application_id, big endian
-  put(68, application_id);
-}
-
-INSTANTIATE_TEST_SUITE_P(
-    All, BadFileTest,
-    ::testing::Values(
-        BadFile{"Text", [](const auto& path) { std::ofstream(path) << std::string(5000, 'x'); },
-                "so no spool; name another path"},
-        BadFile{"Garbage",
-                [](const auto& path) { std::ofstream(path) << "SQLite format 3, or so"; },
-                "so no spool; name another path"},
-        BadFile{"Directory", [](const auto& path) { std::filesystem::create_directory(path); },
-                "not a regular file"},
-        BadFile{"Foreign", [](const auto& path) { MakeForeignDatabase(path, 7, 1); },
-                "not a spool of do-agent", false},
-        BadFile{"Newer", [](const auto& path) { MakeForeignDatabase(path, 0x646f6167, 99); },
-                "newer do-agent (format 99", false}),
-    [](const auto& test) { return std::string(test.param.name); });
-
-TEST(SpoolTest, AMissingFolderIsNamed) {
-  const TempDir dir;
-  const auto spool = Spool::Open(TestSpoolOptions(dir / "no" / "spool.db"));
-  ASSERT_FALSE(spool);
-  EXPECT_THAT(spool.error().Message(), HasSubstr("No such file or directory"));
-  EXPECT_THAT(spool.error().Message(), HasSubstr("/no/"));
 }
 
 }  // namespace

@@ -110,8 +110,9 @@ std::string LedgerText(const std::vector<spool::LedgerTotal>& ledger) {
 // How long until the limit is reached, and what it would take.
 std::string RoomText(const spool::SpoolStatus& status) {
   std::string text = status.bytes_max == 0 ? "no limit" : SizeText(status.bytes_max) + " at most";
-  if (status.disk_free_bytes)
+  if (status.disk_free_bytes) {
     text += ", " + SizeText(*status.disk_free_bytes) + " free on the disk";
+  }
   if (!status.bytes_per_day) return text;
   text += ", " + SizeText(*status.bytes_per_day) + " a day";
   if (!status.time_to_full) return text;
