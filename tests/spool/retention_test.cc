@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 
 #include <csignal>
+#include <set>
 
 #include "spool/layout.h"
 #include "spool/reader.h"
