@@ -21,8 +21,7 @@ std::uint64_t BytesKeptFor(const std::filesystem::path& file) {
   struct stat status {};
   if (stat(file.c_str(), &status) != 0) return 0;
   constexpr blkcnt_t kBlock = 512;  // whatever the file system's are
-  return static_cast<std::uint64_t>(
-      std::max<off_t>(0, status.st_blocks * kBlock - status.st_size));
+  return static_cast<std::uint64_t>(std::max<off_t>(0, status.st_blocks * kBlock - status.st_size));
 }
 
 }  // namespace doagent::spool

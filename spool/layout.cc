@@ -317,8 +317,8 @@ tl::unexpected<Error> Unreadable(const std::filesystem::path& path, Error error)
 Result<std::unique_ptr<Database>> OpenForReading(const std::filesystem::path& path) {
   DOAGENT_ASSIGN(auto database, OpenExisting(path, Database::Mode::kReadOnly));
   auto checked = CheckFormat(*database);
-  if (!checked && (checked.error().code == ErrorCode::kFatal ||
-                   checked.error().code == ErrorCode::kEvict)) {
+  if (!checked &&
+      (checked.error().code == ErrorCode::kFatal || checked.error().code == ErrorCode::kEvict)) {
     // Where nothing may be written, or nothing more, no -shm file can be made. Without a log there
     // is nothing in it that a plain read would miss.
     struct stat status {};

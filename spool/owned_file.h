@@ -18,8 +18,8 @@ struct OwnedFile {
   std::unique_ptr<Writer> writer;
   // Why the file is a new one although there was one before. Empty: it is not.
   std::string replaced;
-  // The copy of the log, with commits that SQLite does not find any more: their records are in there
-  // alone, to be taken over before anything is written. Empty: there is none.
+  // The copy of the log, with commits that SQLite does not find any more: their records are in
+  // there alone, to be taken over before anything is written. Empty: there is none.
   std::filesystem::path log_aside;
 };
 

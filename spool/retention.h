@@ -141,7 +141,7 @@ class Retention {
   const RetentionPolicy policy_;
   std::map<std::pair<OriginNumber, std::int64_t>, RangeSet> removed_;  // by kind
   std::optional<WallTime> horizon_;  // what is older, and delivered, goes
-  MonoTime looked_at_;  // when; what is older than the horizon changes slowly
+  MonoTime looked_at_;               // when; what is older than the horizon changes slowly
   bool looked_ = false;
   bool write_refused_ = false;
   bool disk_full_ = false;

@@ -120,7 +120,8 @@ Result<void> Salvage::PutParked() {
     if (part == parts.end()) continue;
     DOAGENT_ASSIGN(const bool stored, IsStored(part->to, sequence));
     if (!stored) continue;
-    DOAGENT_TRY(insert.Bind(PackId(part->to, sequence), parked.parked_unix_ms, parked.reason).Run());
+    DOAGENT_TRY(
+        insert.Bind(PackId(part->to, sequence), parked.parked_unix_ms, parked.reason).Run());
   }
   return {};
 }
