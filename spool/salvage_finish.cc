@@ -184,8 +184,9 @@ Result<std::vector<SalvageLoss>> Salvage::Finish() {
     // A spool knows itself what was removed from it, and whom it has delivered to.
     if (!IsLog() && !present.empty()) DOAGENT_TRY(PutDelivered(part, present));
     if (!IsLog() && (on_receiver || !present.empty())) {
-      const RangeSet& last = on_receiver ? Stored(part, present) : present;
-      DOAGENT_TRY(PutRemoved(part, last.empty() ? 0 : last.last()));
+      RangeSet known = present;
+      if (on_receiver) known.Add(Stored(part, present));
+      DOAGENT_TRY(PutRemoved(part, known.empty() ? 0 : known.last()));
     }
     if (on_receiver) DOAGENT_TRY(PutStored(part, present));
   }

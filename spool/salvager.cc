@@ -89,7 +89,8 @@ Result<void> Salvager::TakeOverLogs(const std::filesystem::path& copied) {
       notices_.push_back("the copy of a damaged log cannot be read: " + wreck.error().Message());
       continue;
     }
-    const WreckKind kind = aside == copied ? WreckKind::kOwnLog : WreckKind::kFoundLog;
+    const bool just_copied = aside.filename() == copied.filename();
+    const WreckKind kind = just_copied ? WreckKind::kOwnLog : WreckKind::kFoundLog;
     DOAGENT_ASSIGN(auto salvage,
                    Begin({name, std::make_shared<const Wreck>(*std::move(wreck))}, kind));
     for (bool more = true; more;) {

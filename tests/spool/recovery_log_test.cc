@@ -125,6 +125,35 @@ TEST_F(RecoveryTest, ALogOfAnotherSpoolThatLiesBesideIsLeftOut) {
   EXPECT_THAT(Reasons(EventKind::kSalvageLoss), IsEmpty());
 }
 
+TEST_F(RecoveryTest, ADamagedLogBesideARelativePathIsTakenOver) {
+  std::string database;
+  std::string log;
+  {
+    const auto spool = Open();
+    for (std::uint64_t tick = 501; tick <= 505; ++tick) {
+      ASSERT_TRUE(spool->Append(MakeSnapshot(tick)));
+    }
+    // All of it is in the log, its tables too.
+    database = Bytes(path());
+    log = Bytes(this->log());
+  }
+  log[0] = static_cast<char>(log[0] ^ 4);
+  Write(database, log);
+  const fs::path before = fs::current_path();
+  fs::current_path(dir_.path());
+  {
+    const auto spool = Spool::Open(TestSpoolOptions("spool.db", ++seed_));
+    EXPECT_TRUE(spool);
+  }
+  fs::current_path(before);
+  const auto records = ReadEverything(path());
+  EXPECT_EQ(std::count_if(records.begin(), records.end(),
+                          [](const auto& named) {
+                            return std::holds_alternative<Snapshot>(named.second.content);
+                          }),
+            5);
+}
+
 TEST_F(RecoveryTest, AnEpochThatBeganInTheLostPartIsTakenOver) {
   std::string database;
   std::string log;
