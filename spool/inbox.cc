@@ -44,10 +44,10 @@ Result<void> Inbox::Impl::Load(const InboxOptions& options, const std::filesyste
   DOAGENT_ASSIGN(salvager_, Salvager::Prepare(*writer_, sealer, Host()));
   DOAGENT_ASSIGN(scrubber_, Scrubber::Prepare(*writer_));
   DOAGENT_ASSIGN(forgetter_, Forgetter::Prepare(*writer_));
-  // Whose they are is known before anybody else can claim them.
-  DOAGENT_TRY(salvager_->PutOrigins());
   DOAGENT_TRY(salvager_->TakeOverLogs(log));
   if (salvager_->SeenLogs()) DOAGENT_TRY(FinishLogs());
+  // Whose they are is known before anybody else can claim them.
+  DOAGENT_TRY(salvager_->PutOrigins());
   DOAGENT_ASSIGN(const auto own_id, LoadMeta(database, kOwnId));
   if (own_id) {
     const auto id = ReceiverId::FromBytes(*own_id);
@@ -121,13 +121,16 @@ Result<void> Inbox::Impl::PutClaim(const Principal& principal, const Claim& clai
   OriginRow row;
   if (found != origins_.end()) {
     row = found->second.row;
+    // What was salvaged without its principal is whose it is who knows its id first.
+    if (row.principal.empty()) row.principal = principal.name;
   } else {
     row.spool_id = claim.spool_id;
     // Not what the claim asks about: another receiver may have that, and it will not come here.
     row.first_sequence = claim.head + 1;
     row.principal = principal.name;
   }
-  if (row.number != 0 && claim.host == row.host) return {};
+  const bool known = found != origins_.end() && found->second.row.principal == row.principal;
+  if (known && claim.host == row.host) return {};
   OriginRow wanted = row;
   wanted.host = claim.host;
   DOAGENT_ASSIGN(Transaction transaction, writer_->Begin());
@@ -139,8 +142,8 @@ Result<void> Inbox::Impl::PutClaim(const Principal& principal, const Claim& clai
 
 Result<StoredClaim> Inbox::Impl::Register(const Principal& principal, const Claim& claim) {
   const auto found = origins_.find(claim.spool_id);
-  if (found != origins_.end() && found->second.row.principal != principal.name &&
-      !principal.relay) {
+  const bool owned = found != origins_.end() && !found->second.row.principal.empty();
+  if (owned && found->second.row.principal != principal.name && !principal.relay) {
     return Fail(ErrorCode::kRefuse, "spool " + claim.spool_id.Hex(),
                 "belongs to another principal");
   }
@@ -305,24 +308,27 @@ Result<std::unique_ptr<Inbox>> Inbox::Open(const InboxOptions& options) {
 }
 
 Result<void> Inbox::OpenFile(OwnedFile owned) {
-  if (!owned.replaced.empty()) {
-    if (notices_.size() >= kNoticesMax) notices_.pop_back();
-    notices_.push_back(owned.replaced + "; what is intact in it is being taken over");
-  }
   // Until it is known to be well, it is not to be worked on.
   Database& database = owned.writer->database();
   database.LeaveLogAtClose(true);
   DOAGENT_ASSIGN(RunReader runs, RunReader::Prepare(owned.writer->database()));
   auto impl = std::make_unique<Impl>(std::move(owned.writer), *reserve_, std::move(runs));
   DOAGENT_TRY(impl->Load(options_, owned.log_aside, receiver_id_));
-  for (const auto& [spool_id, registered] : registered_) {
-    DOAGENT_ASSIGN([[maybe_unused]] const StoredClaim claim,
-                   impl->Register(registered.principal, registered.claim));
+  for (auto one = registered_.begin(); one != registered_.end();) {
+    const auto claim = impl->Register(one->second.principal, one->second.claim);
+    const bool refused = !claim && claim.error().code == ErrorCode::kRefuse;
+    if (!claim && !refused) return Fail(claim.error());
+    // One that is another's now holds up nobody else: it is told so when it sends.
+    one = refused ? registered_.erase(one) : std::next(one);
   }
   receiver_id_ = impl->receiver_id();
   database.LeaveLogAtClose(false);
   impl_ = std::move(impl);
   damage_.clear();
+  if (!owned.replaced.empty()) {
+    if (notices_.size() >= kNoticesMax) notices_.pop_back();
+    notices_.push_back(owned.replaced + "; what is intact in it is being taken over");
+  }
   return {};
 }
 

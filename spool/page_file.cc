@@ -60,6 +60,20 @@ class LogChecksum {
   std::uint32_t second_ = 0;
 };
 
+using LogHeader = std::array<std::uint8_t, kLogHeaderBytes>;
+
+LogChecksum ChecksumOf(const LogHeader& header) {
+  LogChecksum checksum((ReadBigEndian(header.data(), 4) & 1) != 0);
+  checksum.Add(header.data(), 24);
+  return checksum;
+}
+
+bool IsIntact(const LogHeader& header) {
+  return (ReadBigEndian(header.data(), 4) & ~1U) == kLogMagic &&
+         ReadBigEndian(header.data() + 8, 4) == kPageBytes &&
+         ChecksumOf(header).value() == ReadPair(header.data() + 24);
+}
+
 Result<std::size_t> SizeOf(const Descriptor& file) {
   if (!file.valid()) return std::size_t{0};
   struct stat status {};
@@ -99,10 +113,9 @@ void PageFile::IndexLog() {
   // The log is used again and again from its beginning: what stands behind the frames of this run
   // is older than they are, and than the database. Without its header, the first frame says which
   // run this is.
-  std::array<std::uint8_t, kLogHeaderBytes> header;
+  LogHeader header;
   ReadAt(log_, 0, header.data(), header.size());
-  const bool known = (ReadBigEndian(header.data(), 4) & ~1U) == kLogMagic;
-  std::uint64_t run = known ? ReadPair(header.data() + 16) : 0;
+  std::uint64_t run = IsIntact(header) ? ReadPair(header.data() + 16) : 0;
   std::array<std::uint8_t, kFrameHeaderBytes> bytes;
   for (std::size_t frame = 0; frame < frames_; ++frame) {
     ReadAt(log_, kLogHeaderBytes + frame * kFrameBytes, bytes.data(), bytes.size());
@@ -138,13 +151,11 @@ LogSummary PageFile::SummariseLog() const {
   LogSummary summary;
   summary.frames = frames_;
   if (frames_ == 0) return summary;
-  std::array<std::uint8_t, kLogHeaderBytes> header;
+  LogHeader header;
   ReadAt(log_, 0, header.data(), header.size());
-  const std::uint32_t magic = ReadBigEndian(header.data(), 4);
-  LogChecksum checksum((magic & 1) != 0);
-  checksum.Add(header.data(), 24);
-  bool valid = (magic & ~1U) == kLogMagic && ReadBigEndian(header.data() + 8, 4) == kPageBytes &&
-               checksum.value() == ReadPair(header.data() + 24);
+  // The frames' checksums go on from the header's.
+  LogChecksum checksum = ChecksumOf(header);
+  bool valid = IsIntact(header);
   // Without its header, the first frame says which run of the log this is.
   std::uint64_t salts = valid ? ReadPair(header.data() + 16) : 0;
   std::array<std::uint8_t, kFrameBytes> bytes;

@@ -50,35 +50,49 @@ Result<std::unique_ptr<Salvage>> Salvage::Begin(Writer& writer, Sealer& sealer,
   return salvage;
 }
 
-Result<void> Salvage::PutOrigins() {
-  DOAGENT_ASSIGN(const auto known, LoadOrigins(writer_.database()));
-  for (const OriginRow& origin : known) {
+Result<std::vector<OriginRow>> Salvage::LoadIncarnations() {
+  DOAGENT_ASSIGN(auto origins, LoadOrigins(writer_.database()));
+  for (const OriginRow& origin : origins) {
     for (const auto& start : origin.incarnations) {
       incarnations_[{origin.number, start.incarnation}] = start.first_sequence;
     }
   }
+  return origins;
+}
+
+Result<void> Salvage::PutOrigins() {
+  DOAGENT_ASSIGN(const auto known, LoadIncarnations());
   return IsLog() ? PutOriginsOfLog(known) : PutOriginsOfFiles(known);
 }
 
 Result<void> Salvage::PutOriginsOfLog(const std::vector<OriginRow>& known) {
-  const auto knows = [&known](const OriginRow& origin) {
-    return std::any_of(known.begin(), known.end(), [&origin](const OriginRow& one) {
-      return one.number == origin.number && one.spool_id == origin.spool_id;
-    });
-  };
-  if (std::any_of(tables_.origins.begin(), tables_.origins.end(), knows)) {
-    source_.kind = WreckKind::kOwnLog;
+  Database& database = writer_.database();
+  for (const OriginRow& origin : known) {
+    DOAGENT_ASSIGN(heads_[origin.number], HeadOf(database, origin.number));
+    // The numbers of a log that was found are believed one by one: see DestinationOf.
+    if (source_.kind == WreckKind::kOwnLog) destinations_[origin.number] = origin.number;
   }
-  if (source_.kind != WreckKind::kOwnLog) return {};
-  for (const OriginRow& origin : known) destinations_[origin.number] = origin.number;
+  const auto numbered = [&known](const SpoolId& spool_id) {
+    const auto same = std::find_if(known.begin(), known.end(), [&spool_id](const OriginRow& one) {
+      return one.spool_id == spool_id;
+    });
+    return same == known.end() ? OriginNumber{0} : same->number;
+  };
+  bool ours = source_.kind == WreckKind::kOwnLog;
+  for (const OriginRow& origin : tables_.origins) {
+    const OriginNumber number = numbered(origin.spool_id);
+    if (number == 0) continue;
+    ours = true;
+    destinations_.try_emplace(origin.number, number);
+  }
   // What began in the lost part.
   for (OriginRow origin : tables_.origins) {
     const OriginNumber number = origin.number;
-    if (destinations_.count(number) != 0) continue;
-    DOAGENT_ASSIGN(const bool removed, WasRemoved(writer_.database(), origin.spool_id));
+    if (!ours || destinations_.count(number) != 0 || numbered(origin.spool_id) != 0) continue;
+    DOAGENT_ASSIGN(const bool removed, WasRemoved(database, origin.spool_id));
     if (removed) continue;
     origin.number = 0;
-    DOAGENT_ASSIGN(destinations_[number], PutOrigin(writer_.database(), origin));
+    DOAGENT_ASSIGN(destinations_[number], PutOrigin(database, origin));
   }
   return {};
 }
@@ -132,12 +146,11 @@ Result<void> Salvage::NoteDivergence(const OriginRow& origin, const OriginRow& s
 Result<std::optional<OriginNumber>> Salvage::DestinationOf(OriginNumber number,
                                                            Incarnation incarnation,
                                                            const SequenceRange& range) {
-  if (source_.kind == WreckKind::kFoundLog) {
+  if (source_.kind == WreckKind::kFoundLog && destinations_.count(number) == 0) {
     // Nobody else draws the same number.
     if (incarnations_.count({number, incarnation}) == 0) return std::nullopt;
-    source_.kind = WreckKind::kOwnLog;
-    DOAGENT_ASSIGN(const auto known, LoadOrigins(writer_.database()));
-    DOAGENT_TRY(PutOriginsOfLog(known));
+    destinations_[number] = number;
+    begin_again_ = true;
   }
   const auto found = divergences_.find(number);
   if (found == divergences_.end() || range.last < found->second.at ||
@@ -184,7 +197,6 @@ Result<bool> Salvage::Step() {
   const std::uint64_t records_before = records_;
   const auto destinations_before = destinations_;
   const auto divergences_before = divergences_;
-  const WreckKind kind_before = source_.kind;
   std::size_t bytes = 0;
   const auto look = [&]() -> Result<void> {
     for (; image_ < end && bytes < kBytesPerStep; ++image_) {
@@ -203,10 +215,14 @@ Result<bool> Salvage::Step() {
     records_ = records_before;
     destinations_ = destinations_before;
     divergences_ = divergences_before;
-    source_.kind = kind_before;
+    begin_again_ = false;
     return Fail(std::move(looked).error());
   }
-  if (image_ == source_.wreck->images()) {
+  if (std::exchange(begin_again_, false)) {
+    // What came before may be of the same origin.
+    image_ = 0;
+    phase_ = Phase::kBlocks;
+  } else if (image_ == source_.wreck->images()) {
     image_ = 0;
     phase_ = static_cast<Phase>(static_cast<std::uint8_t>(phase_) + 1);
   }
@@ -297,8 +313,11 @@ Result<void> Salvage::TakeRecord(const RawRow& row) {
   if (!origin) return {};
   DOAGENT_ASSIGN(const bool stored, IsStored(*origin, record->sequence));
   if (stored) return {};
-  // Past the ledger's totals, which are taken over as they are.
-  DOAGENT_TRY(writer_.records().Insert(*origin, *record, key_number));
+  // Past the ledger's totals, which are taken over as they are; those of a log are in commits that
+  // are lost.
+  const bool counted = !IsLog() || record->sequence <= heads_[*origin];
+  DOAGENT_TRY(counted ? writer_.records().Insert(*origin, *record, key_number)
+                      : writer_.InsertRecord(*origin, *record, key_number));
   NotePlaced(*origin, incarnation, RangeSet({{record->sequence, record->sequence}}));
   return {};
 }
@@ -311,6 +330,8 @@ void Salvage::NotePlaced(OriginNumber origin, Incarnation incarnation, const Ran
 Result<void> Salvage::PutPlaced() {
   if (placed_.empty()) return {};
   Database& database = writer_.database();
+  // Whoever stores meanwhile may know an earlier beginning.
+  DOAGENT_TRY(LoadIncarnations());
   for (const auto& [whose, sequences] : placed_) {
     const auto [start, begun] = incarnations_.try_emplace(whose, sequences.first());
     if (!begun && start->second <= sequences.first()) continue;

@@ -72,7 +72,7 @@ class Salvage {
   std::uint64_t records() const { return records_; }  // taken over
   double progress() const;                            // from 0 to 1
   const std::string& name() const { return source_.name; }
-  bool IsLog() const { return source_.kind != WreckKind::kFiles; }
+  WreckKind kind() const { return source_.kind; }
 
  private:
   enum class Phase : std::uint8_t { kObjects, kBlocks, kRecords, kDone };
@@ -88,8 +88,11 @@ class Salvage {
   };
 
   Result<void> PutOrigins();
+  // All of the destination's origins; where their incarnations begin is remembered.
+  Result<std::vector<OriginRow>> LoadIncarnations();
   Result<void> PutOriginsOfLog(const std::vector<OriginRow>& known);
   Result<void> PutOriginsOfFiles(const std::vector<OriginRow>& known);
+  bool IsLog() const { return source_.kind != WreckKind::kFiles; }
   // Where records of the wreck's origin go, that one incarnation wrote. Nothing: they cannot be
   // placed.
   Result<std::optional<OriginNumber>> DestinationOf(OriginNumber number, Incarnation incarnation,
@@ -135,6 +138,8 @@ class Salvage {
   Phase phase_ = Phase::kObjects;
   std::size_t image_ = 0;
   std::map<OriginNumber, OriginNumber> destinations_;
+  bool begin_again_ = false;                // records that were left out may have a destination now
+  std::map<OriginNumber, Sequence> heads_;  // the destination's, before a log was taken over
   std::map<OriginNumber, Divergence> divergences_;  // by the wreck's numbers
   // A number may have been used again: every key that stood under it.
   std::multimap<std::int64_t, ObjectId> keys_;

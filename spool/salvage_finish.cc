@@ -196,6 +196,8 @@ Result<std::vector<SalvageLoss>> Salvage::Finish() {
   }
   DOAGENT_TRY(StoreMetaInteger(writer_.database(), MarkOf(source_.name),
                                static_cast<std::int64_t>(records_)));
+  // What is lost of it is in the totals of the wreck that had taken it over.
+  if (!source_.totals) return std::vector<SalvageLoss>();
   return Losses();
 }
 

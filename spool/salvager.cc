@@ -29,10 +29,8 @@ Result<void> Salvager::Add(const std::filesystem::path& aside) {
   return {};
 }
 
-Result<void> Salvager::AddVanished(const std::string& name, std::shared_ptr<const Wreck> wreck) {
-  DOAGENT_ASSIGN(const bool taken_over, WasSalvaged(writer_.database(), name));
-  if (!taken_over) sources_.insert(sources_.begin(), {name, std::move(wreck)});
-  return {};
+void Salvager::AddVanished(const std::string& name, std::shared_ptr<const Wreck> wreck) {
+  sources_.insert(sources_.begin(), {name, std::move(wreck)});
 }
 
 bool Salvager::Concerns(std::string_view spool_id) const {
@@ -83,7 +81,8 @@ Result<void> Salvager::TakeOverLogs(const std::filesystem::path& copied) {
     if (!IsLogAside(aside)) continue;
     const std::string name = aside.filename().string();
     DOAGENT_ASSIGN(const bool taken_over, WasSalvaged(writer_.database(), name));
-    if (taken_over) continue;
+    // What a wreck took over comes with it, under the right numbers.
+    if (taken_over || IsInAnother(name)) continue;
     auto wreck = Wreck::Open(aside);
     if (!wreck) {
       notices_.push_back("the copy of a damaged log cannot be read: " + wreck.error().Message());

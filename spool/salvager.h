@@ -26,8 +26,8 @@ class Salvager {
   // origin cannot be made out.
   static Result<std::unique_ptr<Salvager>> Prepare(Writer& writer, Sealer& sealer, Host host);
 
-  // A file without a name in the file system; comes first. Nothing is done if it was taken over.
-  Result<void> AddVanished(const std::string& name, std::shared_ptr<const Wreck> wreck);
+  // A file without a name in the file system, not taken over yet; comes first.
+  void AddVanished(const std::string& name, std::shared_ptr<const Wreck> wreck);
 
   // Whether something that is still to be taken over has records of this spool id.
   bool Concerns(std::string_view spool_id) const;

@@ -124,7 +124,11 @@ Result<fs::path> CopyLogAside(const fs::path& spool, WallTime now) {
   if (failed) {
     std::error_code none;
     fs::remove(copy, none);
-    const bool full = failed == std::errc::no_space_on_device || failed.value() == EDQUOT;
+    // Of a copy that is cut short, the library says no more than that.
+    const auto disk = DiskSpaceAt(FolderOf(copy));
+    const bool too_large = disk && disk->free_bytes < fs::file_size(log, none);
+    const bool full =
+        failed == std::errc::no_space_on_device || failed.value() == EDQUOT || too_large;
     return Fail(full ? ErrorCode::kEvict : ErrorCode::kFatal, copy.string(),
                 "cannot copy the damaged log: " + failed.message());
   }

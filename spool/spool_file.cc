@@ -95,7 +95,12 @@ Result<void> Spool::Impl::PrepareUpkeep() {
   Sealer& sealer = maintenance_->sealer();
   DOAGENT_ASSIGN(retention_, Retention::Prepare(*writer_, sealer, reserve_, options_.retention));
   DOAGENT_ASSIGN(salvager_, Salvager::Prepare(*writer_, sealer, options_.host));
-  for (const auto& [name, wreck] : vanished_) DOAGENT_TRY(salvager_->AddVanished(name, wreck));
+  for (auto one = vanished_.begin(); one != vanished_.end();) {
+    // The commit that took it over may have failed, and be on the disk all the same.
+    DOAGENT_ASSIGN(const bool taken_over, WasSalvaged(writer_->database(), one->name));
+    if (!taken_over) salvager_->AddVanished(one->name, one->wreck);
+    one = taken_over ? vanished_.erase(one) : std::next(one);
+  }
   DOAGENT_ASSIGN(scrubber_, Scrubber::Prepare(*writer_));
   DOAGENT_ASSIGN(forgetter_, Forgetter::Prepare(*writer_));
   return {};

@@ -131,7 +131,8 @@ std::vector<Event> Spool::Impl::SalvageEvents(const std::vector<SalvageLoss>& lo
   }
   const bool unreadable = salvage.Origins().empty();
   // A log that is not this spool's says nothing of it.
-  if (events.empty() && !(unreadable && salvage.IsLog())) {
+  const bool foreign = unreadable && salvage.kind() == WreckKind::kFoundLog;
+  if (events.empty() && !foreign) {
     events.push_back(EventNow(EventKind::kSalvageLoss,
                               unreadable ? "nothing could be read from " + salvage.name()
                                          : taken_over + "; none was found to be lost"));
@@ -159,7 +160,13 @@ Result<void> Spool::Impl::FinishSalvage() {
                 [this](const Vanished& one) { return one.name == salvager_->current().name(); });
   // Before anything else can fail: nothing is taken over twice.
   salvager_->Done();
-  DOAGENT_ASSIGN(auto states, LoadStates(writer_->database()));
+  auto loaded = LoadStates(writer_->database());
+  if (!loaded) {
+    // They are loaded when the file is opened again.
+    suspect_ = true;
+    return Fail(std::move(loaded).error());
+  }
+  auto& states = *loaded;
   const std::lock_guard lock(state_mutex_);
   for (const OriginNumber number : touched) {
     const auto found = states.find(number);
@@ -174,8 +181,8 @@ Result<void> Spool::Impl::TakeOverVanished() {
   if (vanished_.empty()) return {};
   DOAGENT_TRY(MakeReady());
   // They come first.
-  while (!vanished_.empty()) {
-    DOAGENT_ASSIGN([[maybe_unused]] const bool more, Noting(SalvageSome()));
+  for (bool more = true; more && !vanished_.empty();) {
+    DOAGENT_ASSIGN(more, Noting(SalvageSome()));
   }
   return {};
 }
