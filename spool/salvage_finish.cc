@@ -193,6 +193,10 @@ Result<std::vector<SalvageLoss>> Salvage::Finish() {
   if (!IsLog()) {
     DOAGENT_TRY(PutParked());
     DOAGENT_TRY(PutTotals());
+    // What it had taken over has come with it.
+    for (const std::string& name : tables_.salvaged) {
+      DOAGENT_TRY(StoreMetaInteger(writer_.database(), MarkOf(name), 0));
+    }
   }
   DOAGENT_TRY(StoreMetaInteger(writer_.database(), MarkOf(source_.name),
                                static_cast<std::int64_t>(records_)));

@@ -12,6 +12,7 @@
 
 #include "spool/inbox.h"
 #include "spool/reader.h"
+#include "spool/request.h"
 #include "spool/set_aside.h"
 #include "spool/spool.h"
 #include "tests/spool/recovery_support.h"
@@ -185,6 +186,77 @@ TEST_F(ReceiverRecoveryTest, ALogThatIsTakenOverCountsAsStored) {
   ASSERT_TRUE(stored) << stored.error().Message();
   EXPECT_EQ(stored->front().stored.count(), 31U);
   ExpectEverythingThere();
+}
+
+TEST_F(ReceiverRecoveryTest, ALogThatWasTakenOverOnceIsNotTakenForTheNextFiles) {
+  std::vector<Claim> claims = {claim_, claim_, claim_};
+  claims[1].spool_id = *SpoolId::FromHex(std::string(32, 'b'));
+  claims[2].spool_id = *SpoolId::FromHex(std::string(32, 'c'));
+  for (const Claim& claim : claims) {
+    ASSERT_TRUE(inbox_->Register({"agent", false}, claim));
+    IncomingBatch batch = batch_;
+    batch.spool_id = claim.spool_id;
+    ASSERT_TRUE(inbox_->Store({batch}, MakeSnapshot(31).wall));
+  }
+  // Some of it is in its log alone, which is damaged; so is then the file that has taken it over.
+  const std::string database = Bytes(inbox_path_);
+  std::string log = Bytes(inbox_path_.string() + "-wal");
+  inbox_.reset();
+  log[0] = static_cast<char>(log[0] ^ 4);
+  std::ofstream(inbox_path_, std::ios::binary) << database;
+  std::ofstream(inbox_path_.string() + "-wal", std::ios::binary) << log;
+  inbox_ = OpenInbox();
+  ASSERT_TRUE(inbox_);
+  // The numbers of the origins are others in the next file.
+  ASSERT_TRUE(
+      RequestForget(inbox_path_, *PlanToForget(inbox_path_, claims[1].spool_id, std::nullopt)));
+  Settle();
+  inbox_.reset();
+  DamageInbox();
+  for (int start = 0; start < 2; ++start) {
+    inbox_ = OpenInbox();
+    ASSERT_TRUE(inbox_);
+    Settle();
+    for (const Claim& claim : {claims[0], claims[2]}) {
+      Claim whole = claim;
+      whole.first_pending = 1;
+      const auto registered = inbox_->Register({"agent", false}, whole);
+      ASSERT_TRUE(registered);
+      EXPECT_EQ(registered->stored.count(), 31U);
+      EXPECT_FALSE(registered->conflict);
+    }
+    EXPECT_THAT((*Reader::Open(inbox_path_))->Status()->origins, SizeIs(2));
+    inbox_.reset();
+  }
+}
+
+TEST_F(ReceiverRecoveryTest, ADamagedPrincipalLocksNobodyOut) {
+  inbox_.reset();
+  {
+    // The page of the origins: their ids stand in an index as well.
+    std::fstream file(inbox_path_, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(3 * 1024);
+    file << std::string(1024, '\0');
+  }
+  inbox_ = OpenInbox();
+  ASSERT_TRUE(inbox_);
+  EXPECT_THAT(FilesSetAside(inbox_path_), SizeIs(1));
+  ASSERT_TRUE(inbox_->Register({"agent", false}, claim_));
+  EXPECT_FALSE(inbox_->Register({"somebody else", false}, claim_));
+  ExpectEverythingThere();
+}
+
+TEST_F(ReceiverRecoveryTest, WhatIsLostIsCountedOnceHoweverOftenTheFileIsDamaged) {
+  inbox_.reset();
+  DamageRecord(10);
+  for (int time = 0; time < 3; ++time) {
+    DamageInbox();
+    inbox_ = OpenInbox();
+    ASSERT_TRUE(inbox_);
+    Settle();
+    EXPECT_EQ((*Reader::Open(inbox_path_))->Status()->origins[0].lost_records, 1U);
+    inbox_.reset();
+  }
 }
 
 TEST_F(ReceiverRecoveryTest, TheLastRecordsCountAsLostToo) {

@@ -125,6 +125,43 @@ TEST_F(RecoveryTest, ALogOfAnotherSpoolThatLiesBesideIsLeftOut) {
   EXPECT_THAT(Reasons(EventKind::kSalvageLoss), IsEmpty());
 }
 
+TEST_F(RecoveryTest, WhateverIsWrongInTheHeaderOfTheOnlyLogItsRecordsAreThere) {
+  std::string database;
+  std::string log;
+  {
+    const auto spool = Open();
+    for (std::uint64_t tick = 501; tick <= 505; ++tick) {
+      ASSERT_TRUE(spool->Append(MakeSnapshot(tick)));
+    }
+    database = Bytes(path());
+    log = Bytes(this->log());
+  }
+  constexpr std::size_t kHeaderBytes = 32;
+  for (std::size_t at = 0; at < kHeaderBytes; ++at) {
+    for (const fs::path& aside : FilesSetAside(path())) RemoveSetAside(aside);
+    std::string damaged = log;
+    damaged[at] = static_cast<char>(damaged[at] ^ 4);
+    Write(database, damaged);
+    ASSERT_TRUE(Open());
+    std::size_t snapshots = 0;
+    std::uint64_t starts = 0;
+    for (const auto& [name, record] : ReadEverything(path())) {
+      const auto* event = std::get_if<Event>(&record.content);
+      snapshots += event == nullptr ? 1U : 0U;
+      starts += event != nullptr && event->kind == EventKind::kStart ? 1U : 0U;
+    }
+    EXPECT_EQ(snapshots, 5U) << "byte " << at;
+    std::uint64_t counted = 0;
+    const SpoolStatus status = *(*Reader::Open(path()))->Status();
+    for (const auto& origin : status.origins) {
+      for (const auto& total : origin.ledger) {
+        counted += total.kind == EventKind::kStart ? total.events : 0;
+      }
+    }
+    EXPECT_EQ(counted, starts) << "byte " << at;
+  }
+}
+
 TEST_F(RecoveryTest, ADamagedLogBesideARelativePathIsTakenOver) {
   std::string database;
   std::string log;

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "spool/set_aside.h"
@@ -127,6 +128,35 @@ TEST_F(RecoveryTest, AStopFirstTakesOverWhatNobodyElseCould) {
   }
   EXPECT_EQ(Survivors(), Sample().records().size());
   ExpectNoRiddles();
+}
+
+TEST_F(RecoveryTest, AStopThatTakesOverEndsWhateverFails) {
+  for (std::uint64_t nth = 1; nth <= 30; ++nth) {
+    const test::TempDir dir(test::TempDir::Where::kMemory);
+    const fs::path file = dir / "spool.db";
+    FaultVfs vfs;
+    const auto spool = *Spool::Open(TestSpoolOptions(file, nth));
+    ASSERT_TRUE(spool->Append(MakeSnapshot(501)));
+    for (const char* suffix : {"", "-wal", "-shm"}) fs::remove(file.string() + suffix);
+    ASSERT_TRUE(spool->Append(MakeSnapshot(502)));
+    vfs.FailAt(FaultVfs::Call::kSync, nth, SQLITE_IOERR_FSYNC);
+    const Event stop{EventKind::kStop,
+                     MakeSnapshot(503).wall,
+                     MakeSnapshot(503).mono,
+                     test::TestBootId(),
+                     "",
+                     {},
+                     {},
+                     0};
+    (void)spool->Append(stop);
+    vfs.Heal();
+    (void)spool->Append(stop);
+    std::set<WallTime> snapshots;
+    for (const auto& [name, record] : ReadEverything(file)) {
+      if (std::holds_alternative<Snapshot>(record.content)) snapshots.insert(record.time);
+    }
+    EXPECT_EQ(snapshots.size(), 2U) << "sync " << nth;
+  }
 }
 
 TEST_F(RecoveryTest, AFolderThatIsReplacedIsNoticedWithTheNextRecord) {
