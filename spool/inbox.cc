@@ -288,7 +288,10 @@ Result<bool> Inbox::Impl::MaintainSome(WallTime now, MonoTime mono) {
 }
 
 Inbox::Inbox(const InboxOptions& options) : options_(options) {}
-Inbox::~Inbox() = default;
+Inbox::~Inbox() {
+  // On a full disk the next start might not find the space for a log again.
+  if (impl_ && impl_->disk_full()) impl_->writer().database().LeaveLogAtClose(true);
+}
 
 Result<std::unique_ptr<Inbox>> Inbox::Open(const InboxOptions& options) {
   DOAGENT_CHECK(options.random != nullptr);

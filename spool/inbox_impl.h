@@ -71,6 +71,7 @@ class Inbox::Impl {
   Result<bool> Maintain(WallTime now, MonoTime mono);
   // A write found no space: something is evicted from now on.
   void NoteDiskFull() { retention_->NoteDiskFull(); }
+  bool disk_full() const { return retention_->disk_full(); }
   std::vector<std::string> TakeNotices() { return std::exchange(notices_, {}); }
 
  private:

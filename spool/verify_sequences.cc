@@ -1,6 +1,7 @@
 #include "spool/verify_sequences.h"
 
 #include <algorithm>
+#include <limits>
 #include <string>
 #include <utility>
 
@@ -177,8 +178,9 @@ Result<void> SequenceVerifier::Suspect(const VerifiedOrigin& origin, const Windo
   return {};
 }
 
-Result<void> SequenceVerifier::RemoveExplained(const VerifiedOrigin& origin, RangeSet& missing) {
-  const auto visit = [&missing](const Statement& row) -> Result<bool> {
+Result<void> SequenceVerifier::RemoveExplained(const VerifiedOrigin& origin,
+                                               const SpoolId& spool_id, RangeSet& missing) {
+  const auto visit = [&](const Statement& row) -> Result<bool> {
     StoredRecord record;
     record.sequence = SequenceOf(row.Integer(0));
     record.kind = RecordKind::kEvent;
@@ -187,13 +189,17 @@ Result<void> SequenceVerifier::RemoveExplained(const VerifiedOrigin& origin, Ran
     record.checksum = static_cast<std::uint64_t>(row.Integer(3));
     record.payload = std::string(row.Blob(4));
     const auto decoded = RecordDecoder::Event(record);
-    if (!decoded || !decoded->event.spool_id.IsZero()) return true;
+    if (!decoded) return true;
+    // An agent's events tell of its older origins, too.
+    const SpoolId& about = decoded->event.spool_id;
+    const bool own = OriginOf(row.Integer(0)) == origin.number;
+    if (about.IsZero() ? !own : about != spool_id) return true;
     for (const auto& range : decoded->event.ranges) missing.Remove(range);
     return !missing.empty();
   };
-  DOAGENT_ASSIGN([[maybe_unused]] const auto next,
-                 ReadPastDamage(events_, origin.first_id(), PackId(origin.number, kSequenceMax),
-                                visit, kToldElsewhere));
+  DOAGENT_ASSIGN(
+      [[maybe_unused]] const auto next,
+      ReadPastDamage(events_, 1, std::numeric_limits<std::int64_t>::max(), visit, kToldElsewhere));
   return {};
 }
 
@@ -222,7 +228,7 @@ Result<void> SequenceVerifier::Settle(const VerifiedOrigin& origin, OriginSummar
       DOAGENT_ASSIGN(missing, StillMissing(origin));
     }
     const std::uint64_t unexplained = missing.count();
-    if (!missing.empty()) DOAGENT_TRY(RemoveExplained(origin, missing));
+    if (!missing.empty()) DOAGENT_TRY(RemoveExplained(origin, summary.spool_id, missing));
     summary.explained_records += unexplained - missing.count();
   }
   suspected_.clear();

@@ -61,7 +61,8 @@ class SequenceVerifier {
   Result<RangeSet> StillMissing(const VerifiedOrigin& origin);
   // The parts of what is absent that retention did not take; nothing where nobody can say.
   Result<std::vector<SequenceRange>> NotRemoved(OriginNumber origin, SequenceRange absent);
-  Result<void> RemoveExplained(const VerifiedOrigin& origin, RangeSet& missing);
+  Result<void> RemoveExplained(const VerifiedOrigin& origin, const SpoolId& spool_id,
+                               RangeSet& missing);
   void ReportMissing(const VerifiedOrigin& origin, const RangeSet& missing,
                      OriginSummary& summary) const;
 
