@@ -21,14 +21,17 @@ constexpr const char* kOwnId = "spool_id";
 // Nobody may be listening.
 constexpr std::size_t kNoticesMax = 16;
 
-// Register came before, but since then the origin was forgotten by command.
-BatchOutcome RefuseForgotten(const IncomingBatch& batch) {
+// Register came before, but since then the origin was forgotten by command; or the file was
+// replaced and what is known now says that it is another's.
+BatchOutcome RefuseUnclaimed(const IncomingBatch& batch) {
   BatchOutcome outcome;
   RangeSet sequences = SequencesOf(batch.records);
   for (const StoredBlock& block : batch.blocks) sequences.Add(SequencesOf(block));
   for (const SequenceRange& range : sequences.ToVector()) {
-    outcome.refused.push_back(
-        {range, Refusal::kRetry, "the origin was removed by command; connect again", {}});
+    outcome.refused.push_back({range,
+                               Refusal::kRetry,
+                               "the origin was removed, or is another principal's; connect again",
+                               {}});
   }
   return outcome;
 }
@@ -149,6 +152,7 @@ Result<StoredClaim> Inbox::Impl::Register(const Principal& principal, const Clai
   }
   DOAGENT_TRY(PutClaim(principal, claim));
   InboxOrigin& origin = origins_.at(claim.spool_id);
+  origin.claimed = true;
   StoredClaim answer{claim.spool_id, {}, false};
   if (origin.stored.empty()) return answer;
   const Sequence last = origin.stored.last();
@@ -220,8 +224,8 @@ Result<std::vector<BatchOutcome>> Inbox::Impl::Store(const std::vector<IncomingB
   DOAGENT_ASSIGN(Transaction transaction, writer_->Begin());
   for (const auto& batch : batches) {
     const auto found = origins_.find(batch.spool_id);
-    if (found == origins_.end()) {
-      outcomes.push_back(RefuseForgotten(batch));
+    if (found == origins_.end() || !found->second.claimed) {
+      outcomes.push_back(RefuseUnclaimed(batch));
       continue;
     }
     const auto entry =

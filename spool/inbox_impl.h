@@ -32,6 +32,7 @@ namespace doagent::spool {
 struct InboxOrigin {
   OriginRow row;
   RangeSet stored;
+  bool claimed = false;  // somebody has registered it with this file
   // Openings whose sequences are another history's. Nothing of theirs is stored, not even what
   // would fit in between: they belong under the new spool id that their agent will choose.
   std::set<Incarnation> conflicting;

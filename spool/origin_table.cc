@@ -10,7 +10,7 @@ namespace {
 constexpr const char* kOriginsMax = "origins_max";
 
 std::string MarkOfRemoved(const SpoolId& spool_id) {
-  return "forgotten:" + spool_id.Hex();
+  return std::string(kRemovedMark) + spool_id.Hex();
 }
 
 Host HostFrom(const Statement& row, int column) {
@@ -120,7 +120,7 @@ Result<OriginNumber> PutOrigin(Database& database, const OriginRow& origin) {
 Result<void> RemoveOrigin(Database& database, const OriginRow& origin) {
   DOAGENT_ASSIGN(const auto before, LoadMetaInteger(database, kOriginsMax));
   DOAGENT_TRY(StoreMetaInteger(database, kOriginsMax, std::max(before.value_or(0), origin.number)));
-  DOAGENT_TRY(StoreMetaInteger(database, MarkOfRemoved(origin.spool_id), 1));
+  DOAGENT_TRY(MarkRemoved(database, origin.spool_id));
   DOAGENT_ASSIGN(Statement remove, database.Prepare("DELETE FROM origins WHERE number = ?"));
   return remove.Bind(origin.number).Run();
 }
@@ -128,6 +128,10 @@ Result<void> RemoveOrigin(Database& database, const OriginRow& origin) {
 Result<bool> WasRemoved(Database& database, const SpoolId& spool_id) {
   DOAGENT_ASSIGN(const auto mark, LoadMetaInteger(database, MarkOfRemoved(spool_id)));
   return mark.has_value();
+}
+
+Result<void> MarkRemoved(Database& database, const SpoolId& spool_id) {
+  return StoreMetaInteger(database, MarkOfRemoved(spool_id), 1);
 }
 
 Result<void> PutIncarnation(Database& database, OriginNumber origin,

@@ -24,6 +24,9 @@ struct OriginRow {
   std::vector<IncarnationStart> incarnations;
 };
 
+// Begins the names under which meta says, in hexadecimal, which spool ids were removed by command.
+inline constexpr std::string_view kRemovedMark = "forgotten:";
+
 Result<std::vector<OriginRow>> LoadOrigins(Database& database);
 
 // Inserts an origin (number 0: the next free one, which is returned) or updates all but its id; its
@@ -36,6 +39,9 @@ Result<void> RemoveOrigin(Database& database, const OriginRow& origin);
 
 // Whether an origin of this id was removed, and none came again.
 Result<bool> WasRemoved(Database& database, const SpoolId& spool_id);
+
+// That it was. REQUIRES a write transaction, and that there is no such origin.
+Result<void> MarkRemoved(Database& database, const SpoolId& spool_id);
 
 // Inserts or moves the beginning of an incarnation. REQUIRES a write transaction.
 Result<void> PutIncarnation(Database& database, OriginNumber origin, const IncarnationStart& start);

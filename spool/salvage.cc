@@ -115,7 +115,7 @@ Result<void> Salvage::PutOriginsOfFiles(const std::vector<OriginRow>& known) {
       continue;
     }
     DOAGENT_ASSIGN(const bool removed, WasRemoved(database, origin.spool_id));
-    if (removed) continue;
+    if (removed || source_.removed_ids.count(origin.spool_id) != 0) continue;
     origin.number = 0;
     if (origin.host == Host()) origin.host = source_.host;
     DOAGENT_ASSIGN(const OriginNumber put, PutOrigin(database, origin));

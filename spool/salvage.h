@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -39,10 +40,11 @@ struct SalvageSource {
   std::shared_ptr<const Wreck> wreck;
   std::string name;  // of the set of files: it is marked as taken over under this name
   WreckKind kind = WreckKind::kFiles;
-  Host host;  // of records whose origin cannot be made out
+  Host host = {};  // of records whose origin cannot be made out
   // Whether its totals are to be added: not when they are in those of another wreck, which had
   // taken it over.
   bool totals = true;
+  std::set<SpoolId> removed_ids = {};  // of origins that were removed from what came later
 };
 
 // What an origin should have and neither the wreck nor the ledger has.
@@ -124,6 +126,7 @@ class Salvage {
   // what so large a file could have, is left out.
   RangeSet Stored(const Part& part, const RangeSet& present) const;
   Result<void> PutParked();
+  Result<void> PutRemovedIds();
   Result<void> PutTotals();
   Result<std::vector<SalvageLoss>> Losses();
   Result<std::vector<SalvageLoss>> LossesOfReceiver();

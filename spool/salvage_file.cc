@@ -59,9 +59,9 @@ Result<SalvagedFile> SalvageFile(const std::filesystem::path& wreck,
   DOAGENT_ASSIGN(const OwnedFile owned, OpenOwned(output, role, now, no_reserve));
   Writer& writer = *owned.writer;
   DOAGENT_ASSIGN(const auto sealer, Sealer::Prepare(writer));
-  DOAGENT_ASSIGN(const auto salvage,
-                 Salvage::Begin(writer, *sealer,
-                                {shared, wreck.filename().string(), WreckKind::kFiles, Host()}));
+  DOAGENT_ASSIGN(
+      const auto salvage,
+      Salvage::Begin(writer, *sealer, {.wreck = shared, .name = wreck.filename().string()}));
   for (bool more = true; more;) {
     DOAGENT_ASSIGN(more, salvage->Step());
     if (progress) progress(salvage->progress());

@@ -126,6 +126,16 @@ Result<void> Salvage::PutParked() {
   return {};
 }
 
+Result<void> Salvage::PutRemovedIds() {
+  if (tables_.removed_ids.empty()) return {};
+  // Those that have come again since stay.
+  auto gone = tables_.removed_ids;
+  DOAGENT_ASSIGN(const auto known, LoadOrigins(writer_.database()));
+  for (const OriginRow& row : known) gone.erase(row.spool_id);
+  for (const SpoolId& spool_id : gone) DOAGENT_TRY(MarkRemoved(writer_.database(), spool_id));
+  return {};
+}
+
 Result<void> Salvage::PutTotals() {
   if (!source_.totals) return {};
   for (const LedgerRow& row : tables_.ledger) {
@@ -197,6 +207,7 @@ Result<std::vector<SalvageLoss>> Salvage::Finish() {
     for (const std::string& name : tables_.salvaged) {
       DOAGENT_TRY(StoreMetaInteger(writer_.database(), MarkOf(name), 0));
     }
+    DOAGENT_TRY(PutRemovedIds());
   }
   DOAGENT_TRY(StoreMetaInteger(writer_.database(), MarkOf(source_.name),
                                static_cast<std::int64_t>(records_)));

@@ -48,6 +48,16 @@ bool Salvager::IsInAnother(const std::string& name) const {
   });
 }
 
+std::set<SpoolId> Salvager::RemovedLater(const std::string& name) const {
+  const auto named = [&name](const Source& source) { return source.name == name; };
+  auto later = std::find_if(sources_.begin(), sources_.end(), named);
+  std::set<SpoolId> removed;
+  while (later != sources_.end() && ++later != sources_.end()) {
+    removed.merge(later->wreck->ReadTables().removed_ids);
+  }
+  return removed;
+}
+
 std::optional<ReceiverId> Salvager::FormerReceiver() const {
   if (sources_.empty()) return std::nullopt;
   const WreckTables tables = sources_.back().wreck->ReadTables();
@@ -57,7 +67,12 @@ std::optional<ReceiverId> Salvager::FormerReceiver() const {
 
 Result<std::unique_ptr<Salvage>> Salvager::Begin(const Source& source, WreckKind kind) {
   return Salvage::Begin(writer_, sealer_,
-                        {source.wreck, source.name, kind, host_, !IsInAnother(source.name)});
+                        {.wreck = source.wreck,
+                         .name = source.name,
+                         .kind = kind,
+                         .host = host_,
+                         .totals = !IsInAnother(source.name),
+                         .removed_ids = RemovedLater(source.name)});
 }
 
 Result<void> Salvager::PutOrigins() {

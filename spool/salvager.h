@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -73,6 +74,8 @@ class Salvager {
   Result<void> Add(const std::filesystem::path& aside);
   // Whether another wreck that is to be taken over had taken it over itself.
   bool IsInAnother(const std::string& name) const;
+  // What was removed by command from files that came later is not to come back.
+  std::set<SpoolId> RemovedLater(const std::string& name) const;
   Result<std::unique_ptr<Salvage>> Begin(const Source& source, WreckKind kind);
 
   Writer& writer_;

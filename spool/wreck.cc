@@ -77,6 +77,10 @@ void ReadMeta(TableReader& reader, WreckTables& tables) {
     if (row.values[0].bytes.starts_with(kSalvagedMark)) {
       tables.salvaged.emplace(row.values[0].bytes.substr(kSalvagedMark.size()));
     }
+    if (row.values[0].bytes.starts_with(kRemovedMark)) {
+      const auto id = SpoolId::FromHex(row.values[0].bytes.substr(kRemovedMark.size()));
+      if (id) tables.removed_ids.insert(*id);
+    }
     if (row.values[0].bytes == "role" && value.IsText()) {
       tables.role = value.bytes == "receiver" ? Role::kReceiver : Role::kAgent;
     } else if (row.values[0].bytes == "spool_id" && value.IsBlob()) {

@@ -40,6 +40,7 @@ struct WreckTables {
   std::optional<std::string> own_id;  // meta's spool_id
   std::optional<std::string> local;   // meta's
   std::set<std::string> salvaged;     // names of the sets of files that were taken over into it
+  std::set<SpoolId> removed_ids;      // of origins that were removed by command
   std::vector<OriginRow> origins;     // with their incarnations
   std::map<OriginNumber, RangeSet> stored;
   RangesByPair removed;

@@ -86,10 +86,7 @@ class Agent {
 
 class Receiver {
  public:
-  explicit Receiver(const Claim& claim) {
-    Open();
-    EXPECT_TRUE(inbox_->Register({"alice", false}, claim));
-  }
+  explicit Receiver(Claim claim) : claim_(std::move(claim)) { Open(); }
 
   void Open(const RetentionPolicy& retention = {.expires = false}) {
     inbox_.reset();
@@ -98,6 +95,7 @@ class Receiver {
     options.seal = {8, std::chrono::hours(1)};
     options.retention = retention;
     inbox_ = *Inbox::Open(options);
+    EXPECT_TRUE(inbox_->Register({"alice", false}, claim_));
   }
 
   BatchOutcome Store(const IncomingBatch& batch) {
@@ -132,6 +130,7 @@ class Receiver {
 
  private:
   test::TempDir dir_;
+  Claim claim_;
   std::unique_ptr<Inbox> inbox_;
 };
 

@@ -320,6 +320,35 @@ TEST_F(ReceiverRecoveryTest, AFailedCommitIsMadeGoodByTheNextCall) {
   inbox_.reset();
 }
 
+TEST_F(ReceiverRecoveryTest, AClaimThatIsRefusedNowHoldsUpNobodyElse) {
+  {
+    auto other = Inbox::Open({dir_ / "other.db", "test", [this] { return ++seed_; }});
+    ASSERT_TRUE(other);
+    ASSERT_TRUE((*other)->Register({"somebody else", false}, claim_));
+  }
+  FaultVfs vfs;
+  inbox_.reset();
+  inbox_ = OpenInbox();
+  IncomingBatch theirs = batch_;
+  theirs.spool_id = *SpoolId::FromHex(std::string(32, 'a'));
+  Claim claim = claim_;
+  claim.spool_id = theirs.spool_id;
+  ASSERT_TRUE(inbox_->Register({"third", false}, claim));
+  ASSERT_TRUE(inbox_->Register({"agent", false}, claim_));
+  // An older file says that the id is another's.
+  fs::copy_file(dir_ / "other.db", inbox_path_.string() + ".damaged-19690101T000000Z");
+  DamageWhileItRuns(vfs);
+  const auto stored = inbox_->Store({batch_, theirs}, MakeSnapshot(31).wall);
+  ASSERT_TRUE(stored) << stored.error().Message();
+  EXPECT_EQ(stored->at(1).stored.count(), 31U);
+  EXPECT_THAT(stored->at(0).stored, ::testing::Property(&RangeSet::empty, true));
+  ASSERT_THAT(stored->at(0).refused, SizeIs(1));
+  EXPECT_EQ(stored->at(0).refused[0].refusal, Refusal::kRetry);
+  EXPECT_FALSE(inbox_->Register({"agent", false}, claim_));
+  EXPECT_TRUE(inbox_->Register({"somebody else", false}, claim_));
+  inbox_.reset();
+}
+
 TEST_F(ReceiverRecoveryTest, WhatIsDamagedWhileItRunsIsReplacedUnderTheSameName) {
   FaultVfs vfs;
   inbox_.reset();

@@ -8,7 +8,9 @@
 #include <fstream>
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "spool/page_file.h"
 #include "spool/salvage_file.h"
 #include "spool/set_aside.h"
 #include "spool/spool.h"
@@ -112,6 +114,111 @@ TEST_P(CutOffTest, ADamagedLogThatIsTakenOverWhenTheDiskFailsIsTakenUpAgain) {
     ExpectNoRiddles();
   }
   EXPECT_GT(failed, 60U);
+}
+
+TEST_F(RecoveryTest, ADamagedLogIsTakenOverWithTheFilesThatAreDamagedMeanwhile) {
+  std::string database;
+  std::string log;
+  std::size_t snapshots = 0;
+  {
+    const auto spool = Open();
+    // As long as a log gets: it is taken over in several commits, and each of them is written over
+    // what stands at its beginning.
+    constexpr std::uintmax_t kLogBytes = 900 << 10;
+    for (std::uint64_t tick = 501; fs::file_size(this->log()) < kLogBytes || tick < 900; ++tick) {
+      ASSERT_TRUE(spool->Append(MakeSnapshot(tick)));
+      ++snapshots;
+    }
+    database = Bytes(path());
+    log = Bytes(this->log());
+  }
+  log[0] = static_cast<char>(log[0] ^ 4);
+  std::uint64_t failed = 0;
+  for (bool untouched = false; !untouched; failed += 50) {
+    for (const fs::path& aside : FilesSetAside(path())) RemoveSetAside(aside);
+    Write(database, log);
+    {
+      FaultVfs vfs;
+      vfs.FailAt(FaultVfs::Call::kWrite, failed + 1, SQLITE_IOERR_WRITE, 1'000'000);
+      SpoolOptions options = TestSpoolOptions(path(), ++seed_);
+      untouched = Spool::Open(options).has_value();
+      vfs.Heal();
+    }
+    std::fstream(path(), std::ios::in | std::ios::out | std::ios::binary)
+        << std::string(100, '\x55');
+    const auto spool = Open();
+    ASSERT_TRUE(spool);
+    Settle(*spool);
+    std::size_t taken = 0;
+    for (const auto& [name, record] : ReadEverything(path())) {
+      taken += std::holds_alternative<Snapshot>(record.content) ? 1U : 0U;
+    }
+    EXPECT_EQ(taken, snapshots) << "after " << failed << " writes";
+    ExpectNoRiddles();
+  }
+  EXPECT_GT(failed, 60U);
+}
+
+// The frames of a log, the last one first, without those of the pages that say whose the records
+// are.
+std::string FramesBackwardsWithoutOrigins(const std::string& log) {
+  constexpr std::size_t kHeaderBytes = 32;
+  constexpr std::size_t kFrameBytes = 24 + 1024;
+  constexpr PageNumber kPagesLeftOut = 6;
+  std::string frames;
+  for (std::size_t at = kHeaderBytes; at + kFrameBytes <= log.size(); at += kFrameBytes) {
+    const auto* frame = reinterpret_cast<const std::uint8_t*>(log.data() + at);
+    if (ReadBigEndian(frame, 4) <= kPagesLeftOut) continue;
+    frames.insert(0, log, at, kFrameBytes);
+  }
+  return frames;
+}
+
+TEST_F(RecoveryTest, WhatStandsInALogBeforeItIsProvenToBeTheSpoolsIsTakenOverToo) {
+  std::string known;  // the database with the first run's incarnation
+  std::string first_run;
+  std::string second_run;
+  {
+    const auto spool = Open();
+    ASSERT_TRUE(spool->Append(MakeSnapshot(501)));
+    fs::copy_file(path(), dir_ / "copy.db");
+    fs::copy_file(log(), dir_ / "copy.db-wal");
+    for (std::uint64_t tick = 502; tick <= 505; ++tick) {
+      ASSERT_TRUE(spool->Append(MakeSnapshot(tick)));
+    }
+    first_run = Bytes(log());
+  }
+  {
+    const auto copy = *Database::Open(dir_ / "copy.db", Database::Mode::kReadWrite);
+    // Nothing is emptied by a connection that has not read yet.
+    ASSERT_TRUE(copy->QueryInteger("SELECT count(*) FROM records"));
+    ASSERT_TRUE(copy->EmptyLog());
+  }
+  known = Bytes(dir_ / "copy.db");
+  {
+    const auto spool = Open();
+    // Some pages have records of this run only.
+    for (std::uint64_t tick = 506; tick <= 560; ++tick) {
+      ASSERT_TRUE(spool->Append(MakeSnapshot(tick)));
+    }
+    second_run = Bytes(log());
+  }
+  Write(known, "");
+  ASSERT_EQ(ReadEverything(path()).size(), 2U);
+  std::ofstream(path().string() + ".damaged-log-20200101T000000Z-wal", std::ios::binary)
+      << first_run.substr(0, 32) << FramesBackwardsWithoutOrigins(second_run)
+      << FramesBackwardsWithoutOrigins(first_run);
+  const auto spool = Open();
+  ASSERT_TRUE(spool);
+  Settle(*spool);
+  std::vector<WallTime> taken;
+  for (const auto& [name, record] : ReadEverything(path())) {
+    if (std::holds_alternative<Snapshot>(record.content)) taken.push_back(record.time);
+  }
+  std::vector<WallTime> expected;
+  for (std::uint64_t tick = 501; tick <= 560; ++tick) expected.push_back(MakeSnapshot(tick).wall);
+  EXPECT_EQ(taken, expected);
+  ExpectNoRiddles();
 }
 
 TEST_F(RecoveryTest, ALogOfAnotherSpoolThatLiesBesideIsLeftOut) {

@@ -18,12 +18,14 @@
 #include "spool/wreck.h"
 #include "tests/spool/damaged_spools.h"
 #include "tests/spool/recovery_support.h"
+#include "tests/support/fault_vfs.h"
 #include "tests/support/snapshots.h"
 
 namespace doagent::spool {
 namespace {
 
 namespace fs = std::filesystem;
+using test::FaultVfs;
 using test::MakeSnapshot;
 using test::ReadEverything;
 using test::TestHost;
@@ -179,6 +181,69 @@ TEST_F(RecoveryTest, WhatIsForgottenIsNotSalvagedAgain) {
                                   "(SELECT number FROM origins)"),
             0);
   EXPECT_EQ(reading->QueryInteger("SELECT value FROM meta WHERE name = 'origins_max'"), 2);
+}
+
+TEST_F(RecoveryTest, WhatWasForgottenStaysSoWhenTheFileIsReplaced) {
+  const auto damage = [this] {
+    std::fstream(path(), std::ios::in | std::ios::out | std::ios::binary)
+        << std::string(1024, '\x55');
+  };
+  Write(Sample().database(), Sample().log());
+  damage();
+  const std::string wreck = Bytes(path());
+  {
+    const auto spool = Open();
+    ASSERT_TRUE(spool);
+    Settle(*spool);
+    ASSERT_TRUE(RequestForget(path(), *PlanToForget(path(), Sample().spool_id(), std::nullopt)));
+    ASSERT_TRUE(spool->Append(MakeSnapshot(502)));
+    Settle(*spool);
+  }
+  for (const std::string day : {"20200101", "20200102"}) {
+    // One that nothing says was taken over, and no file but the last knows what was forgotten.
+    for (const fs::path& aside : FilesSetAside(path())) RemoveSetAside(aside);
+    const fs::path another = path().string() + ".damaged-" + day + "T000000Z";
+    std::ofstream(another, std::ios::binary) << wreck;
+    damage();
+    const auto spool = Open();
+    ASSERT_TRUE(spool);
+    Settle(*spool);
+    EXPECT_EQ(Survivors(), 0U);
+    EXPECT_THAT(Reasons(EventKind::kSalvageLoss),
+                Contains(HasSubstr("from " + another.filename().string())));
+  }
+}
+
+class FailingSalvageTest : public RecoveryTest,
+                           public ::testing::WithParamInterface<FaultVfs::Call> {};
+
+INSTANTIATE_TEST_SUITE_P(Calls, FailingSalvageTest,
+                         ::testing::Values(FaultVfs::Call::kWrite, FaultVfs::Call::kSync));
+
+TEST_P(FailingSalvageTest, EndsWithEverythingThere) {
+  std::string database = Sample().database();
+  std::fill(database.begin(), database.begin() + 100, '\xff');
+  std::uint64_t failed = 0;
+  for (bool untouched = false; !untouched; ++failed) {
+    for (const fs::path& aside : FilesSetAside(path())) RemoveSetAside(aside);
+    Write(database, Sample().log());
+    FaultVfs vfs;
+    const auto spool = Open();
+    ASSERT_TRUE(spool);
+    vfs.FailAt(GetParam(), failed + 1, SQLITE_IOERR);
+    untouched = true;
+    for (int idle = 0; idle < 4;) {
+      const auto more = spool->Maintain(MakeSnapshot(600).wall, MakeSnapshot(600).mono);
+      untouched = untouched && more;
+      if (more && !*more) ++idle;
+    }
+    vfs.Heal();
+    Settle(*spool);
+    EXPECT_EQ(Survivors(), Sample().records().size()) << "after " << failed << " calls";
+    EXPECT_THAT(*spool->Claims(), SizeIs(2)) << "after " << failed << " calls";
+    ExpectNoRiddles();
+  }
+  EXPECT_GT(failed, 1U);
 }
 
 TEST_F(RecoveryTest, OfTwoHistoriesEachKeepsWhatItDelivered) {
