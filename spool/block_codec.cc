@@ -133,43 +133,59 @@ class BlockEncoder {
     for (const auto& one : snapshots_) rows_.push_back(&one.snapshot.sections[section]);
     for (std::size_t begin = 0; begin < schema.size(); begin += kTile) {
       const std::size_t count = std::min(kTile, schema.size() - begin);
-      Gather(begin, count);
+      GatherValues(begin, count);
+      const bool complete = IsComplete(begin, count);
+      if (!complete) GatherPresence(begin, count);
       for (std::size_t i = 0; i < count; ++i) {
-        AddColumn(i, schema.family_of(begin + i).representation.kind);
+        AddColumn(i, schema.family_of(begin + i).representation.kind, complete);
       }
     }
   }
 
-  void Gather(std::size_t begin, std::size_t count) {
+  void GatherValues(std::size_t begin, std::size_t count) {
     const std::size_t rows = rows_.size();
     tile_values_.resize(kTile * rows);
-    tile_present_.resize(kTile * rows);
     for (std::size_t row = 0; row < rows; ++row) {
-      const Section& cells = *rows_[row];
+      const auto& values = rows_[row]->values;
       // A series that came later is not in the schemas before.
-      const std::size_t known = std::min(begin + count, cells.values.size());
-      std::size_t to = row;
-      for (std::size_t i = begin; i < known; ++i, to += rows) {
-        tile_values_[to] = cells.values[i];
-        tile_present_[to] = cells.present[i];
-      }
-      for (std::size_t i = std::max(begin, known); i < begin + count; ++i, to += rows) {
-        tile_present_[to] = 0;
-      }
+      const std::size_t known = std::min(begin + count, values.size());
+      std::uint64_t* to = tile_values_.data() + row;
+      for (std::size_t i = begin; i < known; ++i, to += rows) *to = values[i];
+    }
+  }
+
+  // Whether no snapshot lacks any of the tile's series, as in nearly all.
+  bool IsComplete(std::size_t begin, std::size_t count) const {
+    return std::all_of(rows_.begin(), rows_.end(), [begin, count](const Section* row) {
+      return row->present.size() >= begin + count &&
+             std::memchr(row->present.data() + begin, 0, count) == nullptr;
+    });
+  }
+
+  void GatherPresence(std::size_t begin, std::size_t count) {
+    const std::size_t rows = rows_.size();
+    tile_present_.assign(kTile * rows, 0);
+    for (std::size_t row = 0; row < rows; ++row) {
+      const auto& present = rows_[row]->present;
+      const std::size_t known = std::min(begin + count, present.size());
+      std::uint8_t* to = tile_present_.data() + row;
+      for (std::size_t i = begin; i < known; ++i, to += rows) *to = present[i];
     }
   }
 
   // The i-th series of the tile.
-  void AddColumn(std::size_t i, ValueKind kind) {
+  void AddColumn(std::size_t i, ValueKind kind, bool complete) {
     const std::size_t rows = rows_.size();
-    const std::span present(tile_present_.data() + i * rows, rows);
     std::span values(tile_values_.data() + i * rows, rows);
     unsigned coding = v1::CODING_CONSTANT;
     // Before the values: a reader needs to know how many there are.
-    if (std::memchr(present.data(), 0, rows) != nullptr) {
-      coding |= kHasAbsent;
-      AddPresence(present);
-      values = values.first(KeepPresent(present, values));
+    if (!complete) {
+      const std::span present(tile_present_.data() + i * rows, rows);
+      if (std::memchr(present.data(), 0, rows) != nullptr) {
+        coding |= kHasAbsent;
+        AddPresence(present);
+        values = values.first(KeepPresent(present, values));
+      }
     }
     if (!values.empty() && kind != ValueKind::kConstant) {
       coding |= static_cast<unsigned>(EncodeColumn(values, kind, message_));

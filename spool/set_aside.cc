@@ -130,7 +130,8 @@ Result<fs::path> CopyLogAside(const fs::path& spool, WallTime now) {
     const bool full =
         failed == std::errc::no_space_on_device || failed.value() == EDQUOT || too_large;
     return Fail(full ? ErrorCode::kEvict : ErrorCode::kFatal, copy.string(),
-                "cannot copy the damaged log: " + failed.message());
+                "cannot copy the damaged log: " +
+                    (full ? "there is too little space on the disk" : failed.message()));
   }
   // The log is written over before long.
   DOAGENT_TRY(SyncFile(copy));
