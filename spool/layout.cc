@@ -23,9 +23,6 @@ constexpr const char* kCreationPragmas =
     "PRAGMA page_size = 1024;"
     "PRAGMA auto_vacuum = INCREMENTAL;";
 
-// What the log comes to between two checkpoints: 1000 frames of a page and 24 bytes, and the
-// transaction that reaches this number.
-constexpr std::size_t kLogBytes = 1200 << 10;
 constexpr std::uint64_t kLogPartOfFreeSpace = 4;
 
 // An agent has the next tick to come, and memory to keep this one in.

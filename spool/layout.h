@@ -35,6 +35,10 @@ inline Sequence SequenceOf(std::int64_t id) {
 // Whose file it is.
 enum class Role { kAgent, kReceiver };
 
+// What the log comes to between two checkpoints: 1000 frames of a page and 24 bytes, and the
+// transaction that reaches this number. One that got larger is cut when it starts anew.
+inline constexpr std::size_t kLogBytes = 1200 << 10;
+
 // Opens a spool for its one writer; REQUIRES the lock. Creates file and tables when there are none
 // (mode 0600). kRefuse: not a regular file, not a spool, another role's, a newer version. kSalvage:
 // it is damaged; nothing in the files was changed. Closing it leaves the log (Database).

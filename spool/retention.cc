@@ -28,6 +28,11 @@ constexpr std::uint64_t kRoomPartOfDisk = 16;
 constexpr std::uint64_t kRoomPartOfFile = 4;
 // How often the whole is looked at; what goes for want of space goes on at once.
 constexpr Nanoseconds kLookEvery = std::chrono::seconds(10);
+constexpr Nanoseconds kLookNearLimitEvery = std::chrono::seconds(1);
+// For want of space something goes before the limit is reached: what comes until the next look has
+// to fit in, and a block before its rows go. So much; of a small spool, no more than this part.
+constexpr std::uint64_t kMarginBytes = 16 << 20;
+constexpr std::uint64_t kMarginPartOfSpool = 16;
 // The border between what is kept and what is old may move so many times as fast as time passes: a
 // wall clock that is years ahead by mistake takes hours of history with it at most, not all of it.
 constexpr int kHorizonSpeed = 2;
@@ -97,14 +102,19 @@ Result<Retention::Space> Retention::Measure() {
   space.pages_bytes = static_cast<std::uint64_t>(pages * page_bytes);
   space.spare_bytes = static_cast<std::uint64_t>(free_pages * page_bytes);
   space.file_bytes = database.BlocksBytes();
-  space.used_bytes = std::max(space.file_bytes, space.pages_bytes) - space.spare_bytes;
   std::error_code none;
-  const auto log = std::filesystem::file_size(database.path() + "-wal", none);
-  if (!none) space.used_bytes += log;
-  space.used_bytes += reserve_.bytes() + BytesSetAside(database.path());
+  const std::uintmax_t log = std::filesystem::file_size(database.path() + "-wal", none);
+  // What one large transaction left is not worth a record.
+  const bool cut = log > kLogBytes && database.CopyLog();
+  if (!none) space.beside_bytes += cut ? kLogBytes : log;
+  space.beside_bytes += reserve_.bytes() + BytesSetAside(database.path());
   space.disk_free_bytes =
       policy_.disk_free_bytes ? policy_.disk_free_bytes() : DiskFreeBytes(database.path());
   return space;
+}
+
+std::uint64_t Retention::Margin() const {
+  return std::min(kMarginBytes, policy_.bytes_max / kMarginPartOfSpool);
 }
 
 bool Retention::DiskIsShort(const Space& space) const {
@@ -112,7 +122,7 @@ bool Retention::DiskIsShort(const Space& space) const {
 }
 
 std::string Retention::Want(const Space& space) {
-  if (policy_.bytes_max > 0 && space.used_bytes > policy_.bytes_max) {
+  if (policy_.bytes_max > 0 && space.UsedBytes() > policy_.bytes_max - Margin()) {
     return "the spool may have " + Mebibytes(policy_.bytes_max);
   }
   // In one go when there is little, rather than a little at every turn.
@@ -317,7 +327,9 @@ Result<std::optional<Removal>> Retention::ForSpace(const std::vector<Holding>& h
 
 Result<std::optional<Removal>> Retention::Choose(const std::vector<Holding>& holdings,
                                                  WallTime wall, MonoTime mono) {
-  if (looked_ && mono - looked_at_ < kLookEvery) return std::nullopt;
+  if (looked_ && mono - looked_at_ < (near_limit_ ? kLookNearLimitEvery : kLookEvery)) {
+    return std::nullopt;
+  }
   if (policy_.expires) DOAGENT_TRY(MoveHorizon(wall, mono));
   looked_at_ = mono;
   looked_ = true;
@@ -337,6 +349,7 @@ Result<std::optional<Removal>> Retention::Choose(const std::vector<Holding>& hol
       DOAGENT_ASSIGN(space, Measure());
       want = Want(space);
     }
+    near_limit_ = policy_.bytes_max > 0 && space.TakenBytes() > policy_.bytes_max - 2 * Margin();
     if (want.empty()) {
       thinning_ = ThinningPass();
       if (!disk_full_) reserve_.Restore();
@@ -399,7 +412,10 @@ Result<bool> Retention::Vacuum() {
   DOAGENT_ASSIGN(const std::int64_t free_pages, database.QueryInteger("PRAGMA freelist_count"));
   if (free_pages == 0) return false;
   DOAGENT_ASSIGN(const Space space, Measure());
-  const bool disk_is_short = DiskIsShort(space);
+  // Half the margin is left to free pages, which are soon used again.
+  const bool too_large =
+      policy_.bytes_max > 0 && space.TakenBytes() > policy_.bytes_max - Margin() / 2;
+  const bool wanted = too_large || DiskIsShort(space);
   DOAGENT_ASSIGN(const std::int64_t pages, database.QueryInteger("PRAGMA page_count"));
   if (disk_full_) {
     // They are kept for what comes next; but the file has to have all pages that are left.
@@ -412,11 +428,11 @@ Result<bool> Retention::Vacuum() {
     database.CopyLog();
     return true;
   }
-  if (!disk_is_short && free_pages < std::max(kFreePagesMin, pages / 8)) return false;
+  if (!wanted && free_pages < std::max(kFreePagesMin, pages / 8)) return false;
   kept_bytes_ = 0;  // that was for a longer file; the next look sees to it
   DOAGENT_TRY(database.Execute("PRAGMA incremental_vacuum(" + std::to_string(kVacuumPages) + ")"));
   // The file gets shorter when the log is copied into it; that comes by itself, but not at once.
-  if (disk_is_short) database.CopyLog();
+  if (wanted) database.CopyLog();
   return true;
 }
 

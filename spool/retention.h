@@ -5,6 +5,7 @@
 // Works on the writing connection: whoever holds that calls it. Not thread-safe.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -93,11 +94,14 @@ class Retention {
   };
 
   struct Space {
-    std::uint64_t pages_bytes = 0;  // of the database, whether or not its file has them yet
-    std::uint64_t spare_bytes = 0;  // of its free pages
-    std::uint64_t file_bytes = 0;   // of its file, with what is kept for its growth
-    std::uint64_t used_bytes = 0;   // file without free pages, log, what lies beside them
+    std::uint64_t pages_bytes = 0;   // of the database, whether or not its file has them yet
+    std::uint64_t spare_bytes = 0;   // of its free pages
+    std::uint64_t file_bytes = 0;    // of its file, with what is kept for its growth
+    std::uint64_t beside_bytes = 0;  // of the log, and of what lies beside the file
     std::optional<std::uint64_t> disk_free_bytes;
+    // What is in use, and what is taken on the disk.
+    std::uint64_t UsedBytes() const { return pages_bytes - spare_bytes + beside_bytes; }
+    std::uint64_t TakenBytes() const { return std::max(file_bytes, pages_bytes) + beside_bytes; }
     // What fits in before the file has to grow.
     std::uint64_t Room() const {
       const std::uint64_t taken = pages_bytes - spare_bytes;
@@ -115,6 +119,8 @@ class Retention {
 
   Result<Space> Measure();
   bool DiskIsShort(const Space& space) const;
+  // How far below its limit the spool stays.
+  std::uint64_t Margin() const;
   // Sees to it that what comes next can be copied from the log to the file, before it is in the
   // log: a log that cannot be emptied is a dead end.
   void MakeRoom(const Space& space);
@@ -143,6 +149,7 @@ class Retention {
   std::optional<WallTime> horizon_;  // what is older, and delivered, goes
   MonoTime looked_at_;               // when; what is older than the horizon changes slowly
   bool looked_ = false;
+  bool near_limit_ = false;
   bool write_refused_ = false;
   bool disk_full_ = false;
   bool making_room_ = false;       // on a full disk, until there is enough

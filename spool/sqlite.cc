@@ -254,9 +254,12 @@ std::uint64_t Database::BlocksBytes() {
   return static_cast<std::uint64_t>(std::max<off_t>(status.st_size, status.st_blocks * kBlock));
 }
 
-void Database::CopyLog() {
-  (void)sqlite3_wal_checkpoint_v2(handle_.get(), "main", SQLITE_CHECKPOINT_PASSIVE, nullptr,
-                                  nullptr);
+bool Database::CopyLog() {
+  int log_frames = 0;
+  int copied_frames = 0;
+  const int code = sqlite3_wal_checkpoint_v2(handle_.get(), "main", SQLITE_CHECKPOINT_PASSIVE,
+                                             &log_frames, &copied_frames);
+  return code == SQLITE_OK && copied_frames == log_frames;
 }
 
 Result<void> Database::EmptyLog() {

@@ -115,8 +115,9 @@ class Database {
   std::optional<bool> KeepBlocks(std::uint64_t file_bytes);
   // What the disk keeps for the file.
   std::uint64_t BlocksBytes();
-  // Copies what it can of the log into the database.
-  void CopyLog();
+  // Copies what it can of the log into the database. True: all of it, so that it starts anew with
+  // the next commit, unless somebody still reads from it.
+  bool CopyLog();
   // Copies the whole log into the database, syncs that and makes the log empty. kBusy: a reader
   // stands in the way.
   Result<void> EmptyLog();

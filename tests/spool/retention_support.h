@@ -41,10 +41,10 @@ class RetentionTest : public ::testing::Test {
 
   void Pass(Nanoseconds time) { mono_ += time; }
 
-  // A snapshot every ten seconds, as an agent takes them; wide ones fill a spool sooner.
+  // A snapshot an interval, as an agent takes them; wide ones fill a spool sooner.
   void Append(int count, int series = 0) {
     for (int i = 0; i < count; ++i) {
-      Pass(std::chrono::seconds(10));
+      Pass(interval_);
       Snapshot snapshot = test::MakeSnapshot(++tick_);
       if (series > 0) {
         snapshot.sections = {test::MakeSection(test::MakeSchema("wide", series), tick_)};
@@ -118,9 +118,9 @@ class RetentionTest : public ::testing::Test {
   }
 
   // With what is kept for the growth of the file.
-  std::uint64_t BytesOnDisk() const {
+  std::uint64_t BytesOnDisk(const char* file = "spool.db") const {
     struct stat status {};
-    EXPECT_EQ(stat((dir_ / "spool.db").c_str(), &status), 0);
+    EXPECT_EQ(stat((dir_ / file).c_str(), &status), 0) << file;
     return static_cast<std::uint64_t>(status.st_blocks) * 512;
   }
 
@@ -150,6 +150,7 @@ class RetentionTest : public ::testing::Test {
   std::uint64_t tick_ = 0;
   MonoTime mono_{std::chrono::hours(1)};
   Nanoseconds wall_ahead_{0};
+  Nanoseconds interval_ = std::chrono::seconds(10);
 };
 
 }  // namespace doagent::spool
