@@ -66,12 +66,14 @@ std::optional<ReceiverId> Salvager::FormerReceiver() const {
 }
 
 Result<std::unique_ptr<Salvage>> Salvager::Begin(const Source& source, WreckKind kind) {
+  // The mark of one that is still to be taken over came with another, which has its totals.
+  DOAGENT_ASSIGN(const bool came_with_another, WasSalvaged(writer_.database(), source.name));
   return Salvage::Begin(writer_, sealer_,
                         {.wreck = source.wreck,
                          .name = source.name,
                          .kind = kind,
                          .host = host_,
-                         .totals = !IsInAnother(source.name),
+                         .totals = !came_with_another && !IsInAnother(source.name),
                          .removed_ids = RemovedLater(source.name)});
 }
 

@@ -32,8 +32,7 @@ struct SealPolicy {
 
 // What is kept, and for how long.
 struct RetentionPolicy {
-  std::uint64_t bytes_max = std::uint64_t{1}
-                            << 30;        // with the log and all that lies beside; 0: no limit
+  std::uint64_t bytes_max = 1 << 30;      // with the log and all that lies beside; 0: no limit
   std::uint64_t disk_free_bytes_min = 0;  // of the disk, left to others
   bool expires = true;  // what was delivered (in a local spool: everything) goes with this age
   Nanoseconds age = std::chrono::hours(24);

@@ -73,6 +73,27 @@ TEST_F(RecoveryTest, ADatabaseThatIsRemovedWithoutItsLogIsTakenOverOnce) {
   EXPECT_EQ(Reasons(EventKind::kSalvageLoss).size(), 1U);
 }
 
+TEST_F(RecoveryTest, WhatWasLostOnceIsCountedOnceHoweverOftenTheFileIsReplaced) {
+  const Snapshot first = MakeSnapshot(1);
+  const Event gap{EventKind::kGap, first.wall, first.mono, test::TestBootId(), "a test", {}, {}, 5};
+  ASSERT_TRUE(Open()->Append(gap));
+  // It stays beside those that follow.
+  std::fstream(path(), std::ios::in | std::ios::out | std::ios::binary)
+      << std::string(1024, '\x55');
+  const auto spool = Open();
+  ASSERT_TRUE(spool);
+  Settle(*spool);
+  for (std::uint64_t tick = 501; tick <= 503; ++tick) {
+    std::uint64_t lost = 0;
+    const auto status = *(*Reader::Open(path()))->Status();
+    for (const auto& origin : status.origins) lost += origin.lost_records;
+    EXPECT_EQ(lost, 5U) << "after " << tick - 501 << " removals";
+    fs::remove(path());
+    ASSERT_TRUE(spool->Append(MakeSnapshot(tick)));
+    Settle(*spool);
+  }
+}
+
 TEST_F(RecoveryTest, AFileThatFailsAndIsThenGoneIsReplacedToo) {
   // As when a disk breaks, is taken away, and comes back.
   FaultVfs vfs;
