@@ -172,8 +172,7 @@ Result<std::optional<OriginNumber>> Salvage::DestinationOf(OriginNumber number) 
   if (IsLog() || number < 1 || !tables_.origins.empty()) return std::nullopt;
   OriginRow origin;
   origin.spool_id = SubstituteId("origin", source_.name, number);
-  // What the wreck calls itself, where nothing says whose its records are.
-  if (role_ != Role::kReceiver && tables_.own_id && destinations_.empty()) {
+  if (IsOwn(number)) {
     origin.spool_id = SpoolId::FromBytes(*tables_.own_id).value_or(origin.spool_id);
   }
   origin.host = source_.host;
@@ -235,7 +234,26 @@ double Salvage::progress() const {
   return (static_cast<double>(phase_) + static_cast<double>(image_) / images) / kPhases;
 }
 
+void Salvage::NoteNewest(const RawRow& row) {
+  std::int64_t time_unix_ns = 0;
+  if (const auto block = IntactBlock(row)) {
+    time_unix_ns = block->last_time_unix_ns;
+  } else if (const auto record = RecordOf(row); record && ProvesItself(row)) {
+    time_unix_ns = record->time_unix_ns;
+  } else {
+    return;
+  }
+  const std::pair one(time_unix_ns, OriginOf(row.rowid));
+  if (!newest_ || *newest_ < one) newest_ = one;
+}
+
+bool Salvage::IsOwn(OriginNumber number) const {
+  if (role_ == Role::kReceiver || !tables_.own_id) return false;
+  return newest_ ? newest_->second == number : destinations_.empty();
+}
+
 Result<void> Salvage::TakeObject(const RawRow& row) {
+  if (tables_.origins.empty()) NoteNewest(row);
   const auto object = IntactObject(row);
   if (!object) return {};
   DOAGENT_ASSIGN([[maybe_unused]] const std::int64_t put, writer_.PutObjects({*object}));

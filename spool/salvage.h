@@ -102,6 +102,10 @@ class Salvage {
   Result<std::optional<OriginNumber>> DestinationOf(OriginNumber number);
   Result<void> NoteDivergence(const OriginRow& origin, const OriginRow& same,
                               const std::vector<OriginRow>& known);
+  // Whose the newest of the rows is that prove themselves.
+  void NoteNewest(const RawRow& row);
+  // Whether the wreck's own id is that of this origin, where nothing says whose its records are.
+  bool IsOwn(OriginNumber number) const;
   Result<void> TakeObject(const RawRow& row);
   Result<void> TakeBlock(const RawRow& row);
   Result<void> TakeRecord(const RawRow& row);
@@ -141,6 +145,7 @@ class Salvage {
   Phase phase_ = Phase::kObjects;
   std::size_t image_ = 0;
   std::map<OriginNumber, OriginNumber> destinations_;
+  std::optional<std::pair<std::int64_t, OriginNumber>> newest_;  // its time, whose it is
   bool begin_again_ = false;                // records that were left out may have a destination now
   std::map<OriginNumber, Sequence> heads_;  // the destination's, before a log was taken over
   std::map<OriginNumber, Divergence> divergences_;  // by the wreck's numbers

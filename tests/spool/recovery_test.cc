@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -115,6 +116,37 @@ TEST_F(RecoveryTest, ADatabaseCutToNothingLeavesItsLog) {
   ASSERT_TRUE(spool);
   Settle(*spool);
   EXPECT_GT(Survivors(), 60U);
+}
+
+TEST_F(RecoveryTest, WithoutItsOriginsTheNewestRecordsAreTheFilesOwn) {
+  const auto run = [this](const std::string& machine_id, std::uint64_t first) {
+    SpoolOptions options = TestSpoolOptions(path(), ++seed_);
+    options.host.machine_id = machine_id;
+    options.wall = MakeSnapshot(first).wall;
+    const auto spool = *Spool::Open(options);
+    for (std::uint64_t tick = first; tick < first + 5; ++tick) {
+      EXPECT_TRUE(spool->Append(MakeSnapshot(tick)));
+    }
+    return spool->spool_id();
+  };
+  const SpoolId copied = run("one", 1);
+  const SpoolId own = run("another", 11);
+  ASSERT_NE(own, copied);
+  std::string database = Bytes(path());
+  // From the table of origins to that of incarnations.
+  std::fill(database.begin() + 3 * 1024, database.begin() + 6 * 1024, '\x55');
+  Write(database, "");
+  const auto spool = Open();
+  ASSERT_TRUE(spool);
+  Settle(*spool);
+  std::map<SpoolId, std::set<WallTime>> taken;
+  for (const auto& [name, record] : ReadEverything(path())) {
+    if (std::holds_alternative<Snapshot>(record.content)) taken[name.first].insert(record.time);
+  }
+  EXPECT_THAT(taken, SizeIs(2));
+  for (std::uint64_t tick = 11; tick < 16; ++tick) {
+    EXPECT_THAT(taken[own], Contains(MakeSnapshot(tick).wall)) << tick;
+  }
 }
 
 TEST_F(RecoveryTest, ADamagedSharedMemoryFileDoesNotMatter) {
