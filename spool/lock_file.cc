@@ -10,6 +10,8 @@
 #include <cstring>
 #include <system_error>
 
+#include "spool/file_system.h"
+
 namespace doagent::spool {
 namespace {
 
@@ -43,6 +45,13 @@ std::filesystem::path LockPath(const std::filesystem::path& spool) {
 Result<LockFile> LockFile::Acquire(const std::filesystem::path& spool, const std::string& program) {
   const std::string path = LockPath(spool).string();
   const int descriptor = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  // The folder is not made: one that is missing is a slip in the path, or a disk that is not
+  // mounted, and history would go where nobody looks for it.
+  if (descriptor < 0 && (errno == ENOENT || errno == ENOTDIR)) {
+    return Fail(
+        ErrorCode::kFatal, spool.string(),
+        FolderOf(path).string() + " is not a folder; make it, or name another place with --spool");
+  }
   if (descriptor < 0) {
     return Fail(ErrorCode::kFatal, path,
                 std::string("cannot make the lock file: ") + std::strerror(errno));

@@ -8,6 +8,7 @@
 #include <functional>
 #include <string>
 
+#include "spool/inbox.h"
 #include "spool/reader.h"
 #include "spool/spool.h"
 #include "tests/support/snapshots.h"
@@ -74,10 +75,13 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(BadPathTest, AMissingFolderIsNamed) {
   const TempDir dir;
-  const auto spool = Spool::Open(TestSpoolOptions(dir / "no" / "spool.db"));
+  const auto path = dir / "no" / "spool.db";
+  const auto spool = Spool::Open(TestSpoolOptions(path));
   ASSERT_FALSE(spool);
-  EXPECT_THAT(spool.error().Message(), HasSubstr("No such file or directory"));
-  EXPECT_THAT(spool.error().Message(), HasSubstr("/no/"));
+  EXPECT_THAT(spool.error().Message(), HasSubstr("/no is not a folder"));
+  const auto inbox = Inbox::Open({path, "test", [] { return 1; }});
+  ASSERT_FALSE(inbox);
+  EXPECT_EQ(inbox.error().Message(), spool.error().Message());
 }
 
 }  // namespace

@@ -42,14 +42,6 @@ Result<spool::Host> HostOf(const AgentSettings& settings) {
 Result<std::unique_ptr<spool::Spool>> OpenSpool(const AgentSettings& settings,
                                                 const spool::Host& host, const BootId& boot_id,
                                                 const Instant& now) {
-  // The folder is not made: one that is missing is a slip in the path, or a disk that is not
-  // mounted, and history would go where nobody looks for it.
-  const std::filesystem::path folder = settings.spool.parent_path();
-  std::error_code ignored;
-  if (!folder.empty() && !std::filesystem::is_directory(folder, ignored)) {
-    return Fail(ErrorCode::kFatal, settings.spool.string(),
-                folder.string() + " is not a folder; make it, or name another place with --spool");
-  }
   spool::SpoolOptions options;
   options.path = settings.spool;
   options.host = host;
