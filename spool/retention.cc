@@ -107,7 +107,11 @@ Result<Retention::Space> Retention::Measure() {
   // What one large transaction left is not worth a record.
   const bool cut = log > kLogBytes && database.CopyLog();
   if (!none) space.beside_bytes += cut ? kLogBytes : log;
-  space.beside_bytes += reserve_.bytes() + BytesSetAside(database.path());
+  space.beside_bytes += reserve_.bytes();
+  for (const auto& aside : FilesSetAside(database.path())) {
+    DOAGENT_ASSIGN(const bool taken_over, WasSalvaged(database, aside.filename().string()));
+    (taken_over ? space.beside_bytes : space.awaited_bytes) += BytesOfSet(aside);
+  }
   space.disk_free_bytes =
       policy_.disk_free_bytes ? policy_.disk_free_bytes() : DiskFreeBytes(database.path());
   return space;

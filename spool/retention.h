@@ -94,14 +94,18 @@ class Retention {
   };
 
   struct Space {
-    std::uint64_t pages_bytes = 0;   // of the database, whether or not its file has them yet
-    std::uint64_t spare_bytes = 0;   // of its free pages
-    std::uint64_t file_bytes = 0;    // of its file, with what is kept for its growth
-    std::uint64_t beside_bytes = 0;  // of the log, and of what lies beside the file
+    std::uint64_t pages_bytes = 0;    // of the database, whether or not its file has them yet
+    std::uint64_t spare_bytes = 0;    // of its free pages
+    std::uint64_t file_bytes = 0;     // of its file, with what is kept for its growth
+    std::uint64_t beside_bytes = 0;   // of the log, and of what lies beside the file
+    std::uint64_t awaited_bytes = 0;  // of damaged files that are still to be taken over
     std::optional<std::uint64_t> disk_free_bytes;
-    // What is in use, and what is taken on the disk.
+    // What is in use, and what is taken on the disk. A file that is being taken over is there
+    // twice for a while: nothing goes for that.
     std::uint64_t UsedBytes() const { return pages_bytes - spare_bytes + beside_bytes; }
-    std::uint64_t TakenBytes() const { return std::max(file_bytes, pages_bytes) + beside_bytes; }
+    std::uint64_t TakenBytes() const {
+      return std::max(file_bytes, pages_bytes) + beside_bytes + awaited_bytes;
+    }
     // What fits in before the file has to grow.
     std::uint64_t Room() const {
       const std::uint64_t taken = pages_bytes - spare_bytes;

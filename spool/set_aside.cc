@@ -175,15 +175,19 @@ std::vector<fs::path> FilesSetAside(const fs::path& spool) {
   return {names.begin(), names.end()};
 }
 
+std::uint64_t BytesOfSet(const fs::path& aside) {
+  std::uint64_t bytes = 0;
+  for (const std::string_view suffix : kSuffixes) {
+    std::error_code none;
+    const auto size = fs::file_size(With(aside, suffix), none);
+    if (!none) bytes += size;
+  }
+  return bytes;
+}
+
 std::uint64_t BytesSetAside(const fs::path& spool) {
   std::uint64_t bytes = 0;
-  for (const fs::path& set : FilesSetAside(spool)) {
-    for (const std::string_view suffix : kSuffixes) {
-      std::error_code none;
-      const auto size = fs::file_size(With(set, suffix), none);
-      if (!none) bytes += size;
-    }
-  }
+  for (const fs::path& aside : FilesSetAside(spool)) bytes += BytesOfSet(aside);
   return bytes;
 }
 

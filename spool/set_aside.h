@@ -28,7 +28,8 @@ std::vector<std::filesystem::path> FilesSetAside(const std::filesystem::path& sp
 
 bool IsLogAside(const std::filesystem::path& aside);
 
-// Of these files, with their logs.
+// Of one of these files, with its log; of all of them.
+std::uint64_t BytesOfSet(const std::filesystem::path& aside);
 std::uint64_t BytesSetAside(const std::filesystem::path& spool);
 
 // Removes the log and its shared memory that a database left behind.

@@ -5,10 +5,12 @@
 #include <sys/resource.h>
 
 #include <csignal>
+#include <fstream>
 #include <set>
 
 #include "spool/layout.h"
 #include "spool/reader.h"
+#include "spool/set_aside.h"
 #include "spool/spool.h"
 #include "tests/spool/retention_support.h"
 #include "tests/support/snapshots.h"
@@ -24,6 +26,7 @@ using test::MakeSnapshot;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::Not;
+using ::testing::SizeIs;
 
 TEST_F(RetentionTest, WhatWasDeliveredGoesAfterADayAndWhatWasNotStays) {
   Open();
@@ -109,6 +112,36 @@ TEST_F(RetentionTest, ItNeverTakesMoreThanItMay) {
   EXPECT_LE(most, policy_.bytes_max);
   EXPECT_GT(most, policy_.bytes_max / 8 * 7) << "the test is too short";
   CheckLedger();
+}
+
+TEST_F(RetentionTest, NothingGoesWhileADamagedFileIsTakenOver) {
+  policy_.bytes_max = 8 << 20;
+  Open();
+  while (BytesOnDisk() < 9 * policy_.bytes_max / 16) Append(1, 3000);
+  const RangeSet before = Read().snapshots;
+  spool_.reset();
+  std::fstream(dir_ / "spool.db", std::ios::in | std::ios::out | std::ios::binary)
+      << std::string(1024, '\x55');
+  Open();
+  ASSERT_THAT(FilesSetAside(dir_ / "spool.db"), SizeIs(1));
+  std::uint64_t appended = 0;
+  for (bool more = true; more; ++appended) {
+    Pass(interval_);
+    Snapshot snapshot = MakeSnapshot(++tick_);
+    snapshot.wall = Wall();
+    snapshot.mono = mono_;
+    ASSERT_TRUE(spool_->Append(snapshot));
+    const auto maintained = spool_->Maintain(Wall(), mono_);
+    ASSERT_TRUE(maintained) << maintained.error().Message();
+    more = *maintained;
+  }
+  EXPECT_GT(appended, kBlock) << "nothing was sealed that could have been thinned";
+  const Contents contents = Read();
+  EXPECT_THAT(contents.losses, IsEmpty());
+  EXPECT_EQ(CountWithin(contents.snapshots, {before.first(), before.last()}), before.count());
+  // Then it goes, for there is no room for both.
+  EXPECT_THAT(FilesSetAside(dir_ / "spool.db"), IsEmpty());
+  EXPECT_LE(BytesOnDisk() + BytesOnDisk("spool.db-wal"), policy_.bytes_max);
 }
 
 TEST_F(RetentionTest, UndeliveredRecordsAreThinnedBeforeAnyIsDropped) {
