@@ -103,6 +103,7 @@ Result<void> Inbox::Impl::FinishSalvage() {
   }
   DOAGENT_TRY(transaction.Commit());
   for (const OriginNumber number : salvage.Origins()) maintenance_->Look(number);
+  DOAGENT_TRY(retention_->Reload());
   Notice(std::to_string(salvage.records()) + " records were taken over from " + salvage.name() +
          ", " + std::to_string(lost) + " were not in it");
   salvager_->Done();
@@ -386,7 +387,11 @@ std::vector<std::string> Inbox::TakeNotices() {
 Result<StoredClaim> Inbox::Register(const Principal& principal, const Claim& claim) {
   DOAGENT_TRY(Noting(MakeReady()));
   auto stored = Noting(impl_->Register(principal, claim));
-  if (stored) registered_[claim.spool_id] = {principal, claim};
+  if (!stored) return stored;
+  Registered& registered = registered_[claim.spool_id];
+  registered = {principal, claim};
+  // What comes later is beyond the head of now: no sign of another history.
+  registered.claim.current = false;
   return stored;
 }
 
@@ -398,7 +403,12 @@ Result<std::vector<BatchOutcome>> Inbox::Store(const std::vector<IncomingBatch>&
 
 Result<bool> Inbox::Maintain(WallTime wall, MonoTime mono) {
   DOAGENT_TRY(Noting(MakeReady()));
-  return Noting(impl_->Maintain(wall, mono));
+  auto more = Noting(impl_->Maintain(wall, mono));
+  // What was forgotten is not known to the next file either.
+  if (impl_) {
+    std::erase_if(registered_, [this](const auto& one) { return !impl_->Knows(one.first); });
+  }
+  return more;
 }
 
 }  // namespace doagent::spool

@@ -61,11 +61,11 @@ Result<std::vector<OriginRow>> Salvage::LoadIncarnations() {
 }
 
 Result<void> Salvage::PutOrigins() {
-  DOAGENT_ASSIGN(const auto known, LoadIncarnations());
-  return IsLog() ? PutOriginsOfLog(known) : PutOriginsOfFiles(known);
+  DOAGENT_ASSIGN(auto known, LoadIncarnations());
+  return IsLog() ? PutOriginsOfLog(std::move(known)) : PutOriginsOfFiles(std::move(known));
 }
 
-Result<void> Salvage::PutOriginsOfLog(const std::vector<OriginRow>& known) {
+Result<void> Salvage::PutOriginsOfLog(std::vector<OriginRow> known) {
   Database& database = writer_.database();
   for (const OriginRow& origin : known) {
     DOAGENT_ASSIGN(heads_[origin.number], HeadOf(database, origin.number));
@@ -92,12 +92,14 @@ Result<void> Salvage::PutOriginsOfLog(const std::vector<OriginRow>& known) {
     DOAGENT_ASSIGN(const bool removed, WasRemoved(database, origin.spool_id));
     if (removed) continue;
     origin.number = 0;
-    DOAGENT_ASSIGN(destinations_[number], PutOrigin(database, origin));
+    DOAGENT_ASSIGN(origin.number, PutOrigin(database, origin));
+    destinations_[number] = origin.number;
+    known.push_back(origin);  // a damaged table may name it twice
   }
   return {};
 }
 
-Result<void> Salvage::PutOriginsOfFiles(const std::vector<OriginRow>& known) {
+Result<void> Salvage::PutOriginsOfFiles(std::vector<OriginRow> known) {
   Database& database = writer_.database();
   for (OriginRow origin : tables_.origins) {
     const OriginNumber number = origin.number;
@@ -124,6 +126,8 @@ Result<void> Salvage::PutOriginsOfFiles(const std::vector<OriginRow>& known) {
       incarnations_[{put, start.incarnation}] = start.first_sequence;
     }
     destinations_[number] = put;
+    origin.number = put;
+    known.push_back(origin);  // a damaged table may name it twice
   }
   return {};
 }

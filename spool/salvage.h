@@ -92,8 +92,8 @@ class Salvage {
   Result<void> PutOrigins();
   // All of the destination's origins; where their incarnations begin is remembered.
   Result<std::vector<OriginRow>> LoadIncarnations();
-  Result<void> PutOriginsOfLog(const std::vector<OriginRow>& known);
-  Result<void> PutOriginsOfFiles(const std::vector<OriginRow>& known);
+  Result<void> PutOriginsOfLog(std::vector<OriginRow> known);
+  Result<void> PutOriginsOfFiles(std::vector<OriginRow> known);
   bool IsLog() const { return source_.kind != WreckKind::kFiles; }
   // Where records of the wreck's origin go, that one incarnation wrote. Nothing: they cannot be
   // placed.

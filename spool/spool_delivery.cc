@@ -136,17 +136,23 @@ RangeSet Spool::Impl::Acknowledged(const SpoolId& spool_id, const ReceiverId& re
 Result<void> Spool::Impl::Unacknowledge(const SpoolId& spool_id, const ReceiverId& receiver,
                                         const RangeSet& ranges) {
   const std::lock_guard write_lock(write_mutex_);
-  OriginNumber number = 0;
-  RangeSet left;
   {
     const std::lock_guard lock(state_mutex_);
     OriginState* state = Find(spool_id);
     if (state == nullptr) return {};
     state->delivery.Unacknowledge(receiver, ranges);
+  }
+  DOAGENT_TRY(MakeReadyAndFlush());
+  OriginNumber number = 0;
+  RangeSet left;
+  {
+    // In a file that replaced the other, another origin may have its number.
+    const std::lock_guard lock(state_mutex_);
+    const OriginState* state = Find(spool_id);
+    if (state == nullptr) return {};
     left = state->delivery.acknowledged(receiver);
     number = state->row.number;
   }
-  DOAGENT_TRY(MakeReadyAndFlush());
   return Commit(/*acknowledgements_due=*/false, [&]() -> Result<void> {
     DOAGENT_ASSIGN(const ReceiverNumber receiver_number,
                    PutReceiver(writer_->database(), receiver));

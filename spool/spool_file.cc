@@ -248,7 +248,10 @@ Result<void> Spool::Impl::ReopenFile() {
         states_.emplace(number, std::move(state));
         continue;
       }
-      known->second.head = state.head;
+      // No number is used twice, though the newest records may be gone. What an epoch took from
+      // another origin is not that one's any more.
+      const bool own = state.row.spool_id == *current_id;
+      known->second.head = own ? std::max(known->second.head, state.head) : state.head;
       known->second.row = std::move(state.row);
       known->second.delivery.SetParked(state.delivery.parked());
     }

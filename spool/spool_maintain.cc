@@ -161,6 +161,7 @@ Result<void> Spool::Impl::FinishSalvage() {
   // Before anything else can fail: nothing is taken over twice.
   salvager_->Done();
   auto loaded = LoadStates(writer_->database());
+  if (auto reloaded = retention_->Reload(); !reloaded) loaded = Fail(std::move(reloaded).error());
   if (!loaded) {
     // They are loaded when the file is opened again.
     suspect_ = true;

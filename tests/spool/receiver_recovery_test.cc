@@ -320,6 +320,47 @@ TEST_F(ReceiverRecoveryTest, AFailedCommitIsMadeGoodByTheNextCall) {
   inbox_.reset();
 }
 
+TEST_F(ReceiverRecoveryTest, WhatWasStoredSinceTheClaimIsNoOtherHistory) {
+  FaultVfs vfs;
+  inbox_.reset();
+  fs::remove(inbox_path_);
+  inbox_ = OpenInbox();
+  // As an agent says at its start: it has written one record so far.
+  claim_.current = true;
+  claim_.head = 1;
+  ASSERT_TRUE(inbox_->Register({"agent", false}, claim_));
+  IncomingBatch last = batch_;
+  last.records = {batch_.records.back()};
+  batch_.records.pop_back();
+  vfs.FailAt(FaultVfs::Call::kSync, 1, SQLITE_IOERR_FSYNC);
+  EXPECT_FALSE(inbox_->Store({batch_}, MakeSnapshot(31).wall));  // and is there all the same
+  const auto stored = inbox_->Store({last}, MakeSnapshot(31).wall);
+  ASSERT_TRUE(stored) << stored.error().Message();
+  EXPECT_THAT(stored->front().refused, IsEmpty());
+  EXPECT_EQ(stored->front().stored.count(), 1U);
+  inbox_.reset();
+}
+
+TEST_F(ReceiverRecoveryTest, WhatWasForgottenDoesNotComeBackWithAnotherFile) {
+  FaultVfs vfs;
+  inbox_.reset();
+  inbox_ = OpenInbox();
+  ASSERT_TRUE(inbox_->Register({"agent", false}, claim_));
+  Claim other = claim_;
+  other.spool_id = *SpoolId::FromHex(std::string(32, 'a'));
+  ASSERT_TRUE(inbox_->Register({"agent", false}, other));
+  ASSERT_TRUE(
+      RequestForget(inbox_path_, *PlanToForget(inbox_path_, claim_.spool_id, std::nullopt)));
+  Settle();
+  DamageWhileItRuns(vfs);
+  Settle();
+  const auto status = (*Reader::Open(inbox_path_))->Status();
+  ASSERT_TRUE(status);
+  ASSERT_THAT(status->origins, SizeIs(1));
+  EXPECT_EQ(status->origins[0].spool_id, other.spool_id);
+  inbox_.reset();
+}
+
 TEST_F(ReceiverRecoveryTest, AClaimThatIsRefusedNowHoldsUpNobodyElse) {
   {
     auto other = Inbox::Open({dir_ / "other.db", "test", [this] { return ++seed_; }});
