@@ -21,21 +21,6 @@ constexpr const char* kOwnId = "spool_id";
 // Nobody may be listening.
 constexpr std::size_t kNoticesMax = 16;
 
-// Register came before, but since then the origin was forgotten by command; or the file was
-// replaced and what is known now says that it is another's.
-BatchOutcome RefuseUnclaimed(const IncomingBatch& batch) {
-  BatchOutcome outcome;
-  RangeSet sequences = SequencesOf(batch.records);
-  for (const StoredBlock& block : batch.blocks) sequences.Add(SequencesOf(block));
-  for (const SequenceRange& range : sequences.ToVector()) {
-    outcome.refused.push_back({range,
-                               Refusal::kRetry,
-                               "the origin was removed, or is another principal's; connect again",
-                               {}});
-  }
-  return outcome;
-}
-
 }  // namespace
 
 Result<void> Inbox::Impl::Load(const InboxOptions& options, const std::filesystem::path& log,
@@ -226,7 +211,7 @@ Result<std::vector<BatchOutcome>> Inbox::Impl::Store(const std::vector<IncomingB
   for (const auto& batch : batches) {
     const auto found = origins_.find(batch.spool_id);
     if (found == origins_.end() || !found->second.claimed) {
-      outcomes.push_back(RefuseUnclaimed(batch));
+      outcomes.push_back({.claimed = false});
       continue;
     }
     const auto entry =

@@ -69,8 +69,11 @@ struct RefusedRange {
 };
 
 struct BatchOutcome {
-  RangeSet stored;  // now or before; durable
-  std::vector<RefusedRange> refused;
+  RangeSet stored = {};  // now or before; durable
+  std::vector<RefusedRange> refused = {};
+  // False: nothing was looked at, for the origin has to be registered again. It was removed by
+  // command, or the file was replaced and the one that is there says that it is another's.
+  bool claimed = true;
 };
 
 class Inbox {

@@ -75,6 +75,8 @@ class FakeStore {
         } else if (record.payload == "orphan") {
           outcomes[i].refused.push_back(
               {range, spool::Refusal::kMissingObject, "no key", {TestObject()}});
+        } else if (record.payload == "forgotten") {
+          outcomes[i].claimed = false;
         } else {
           outcomes[i].stored.Add(range);
         }

@@ -194,6 +194,18 @@ TEST_F(ReceiverSession, EndsABatchThatTheHelloDidNotClaim) {
   EXPECT_THAT(status.error_message(), HasSubstr(SpoolIdOf('b').Hex()));
 }
 
+TEST_F(ReceiverSession, EndsWhenTheStoreKnowsTheSpoolIdNoMore) {
+  Start();
+  const auto transport = MakeTransport(Plaintext(target()));
+  transport->Open({ClaimOf('a')});
+  test::Expect<Welcome>(*transport);
+  transport->Send(BatchOf('a', 1, {"forgotten"}));
+  const auto closed = test::Expect<Closed>(*transport);
+  EXPECT_EQ(closed.reason, CloseReason::kUnreachable) << "it is tried again soon";
+  EXPECT_THAT(closed.detail, HasSubstr(SpoolIdOf('a').Hex()));
+  EXPECT_GT(closed.retry_after.count(), 0) << "it may come again";
+}
+
 TEST_F(ReceiverSession, RefusesAMalformedBatchAndGoesOn) {
   Start();
   RawClient client(target());

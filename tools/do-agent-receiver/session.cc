@@ -140,7 +140,11 @@ void Session::OnStored(const spool::IncomingBatch& batch, std::size_t bytes,
   const std::lock_guard lock(mutex_);
   waiting_bytes_ -= bytes;
   --waiting_batches_;
-  if (outcome) {
+  if (outcome && !outcome->claimed) {
+    // Only a new Hello registers it, or is told why not.
+    EndUnavailable("spool id " + batch.spool_id.Hex() +
+                   " was removed here, or is another principal's; connect again");
+  } else if (outcome) {
     Answer(batch, *outcome);
   } else {
     uploader::Refused refused;
