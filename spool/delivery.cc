@@ -70,6 +70,11 @@ void Delivery::AddHole(SequenceRange range) {
   settled_.Add(range);
 }
 
+void Delivery::ForgetHoles() {
+  holes_ = RangeSet();
+  Settle();
+}
+
 Delivery Delivery::SplitAt(Sequence from) {
   Delivery upper;
   for (auto& [receiver, ranges] : acknowledged_) {

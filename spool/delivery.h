@@ -23,6 +23,8 @@ class Delivery {
   void ForgetParked(const RangeSet& sequences);
   // Sequences under which nothing is stored.
   void AddHole(SequenceRange range);
+  // There may be something by now.
+  void ForgetHoles();
   // Sequences from `from` on are another origin's now; what they were passes over.
   Delivery SplitAt(Sequence from);
 

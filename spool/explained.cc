@@ -1,5 +1,8 @@
 #include "spool/explained.h"
 
+#include <optional>
+#include <utility>
+
 #include "spool/origin_table.h"
 #include "spool/range_table.h"
 #include "spool/record_codec.h"
@@ -9,6 +12,13 @@ namespace {
 
 constexpr ReadLimits kChunk{1 << 20, 512};
 
+std::optional<Event> IntactEvent(const StoredRecord& record) {
+  if (record.kind != RecordKind::kEvent || !VerifyChecksum(record)) return std::nullopt;
+  auto decoded = DecodeEvent(record);
+  if (!decoded) return std::nullopt;
+  return std::move(decoded->event);
+}
+
 Result<void> AddEvents(RunReader& runs, const OriginRow& origin,
                        std::map<SpoolId, RangeSet>& explained) {
   for (Sequence next = 1;;) {
@@ -17,12 +27,10 @@ Result<void> AddEvents(RunReader& runs, const OriginRow& origin,
     if (records.empty()) return {};
     next = records.back().sequence + 1;
     for (const auto& record : records) {
-      if (record.kind != RecordKind::kEvent || !VerifyChecksum(record)) continue;
-      const auto decoded = DecodeEvent(record);
-      if (!decoded) continue;
-      const Event& event = decoded->event;
-      RangeSet& ranges = explained[event.spool_id.IsZero() ? origin.spool_id : event.spool_id];
-      for (const auto& range : event.ranges) ranges.Add(range);
+      const auto event = IntactEvent(record);
+      if (!event) continue;
+      RangeSet& ranges = explained[event->spool_id.IsZero() ? origin.spool_id : event->spool_id];
+      for (const auto& range : event->ranges) ranges.Add(range);
     }
   }
 }
@@ -40,6 +48,19 @@ Result<std::map<SpoolId, RangeSet>> LoadExplained(Database& database, RunReader&
     DOAGENT_TRY(AddEvents(runs, origin, explained));
   }
   return explained;
+}
+
+Result<void> AddTold(Database& database, OriginNumber origin, const StoredRecord& record,
+                     std::map<OriginNumber, RangeSet>& told) {
+  const auto event = IntactEvent(record);
+  if (!event || event->ranges.empty() || !MeansLoss(event->kind)) return {};
+  if (!event->spool_id.IsZero()) {
+    DOAGENT_ASSIGN(const auto other, FindOrigin(database, event->spool_id));
+    if (!other) return {};
+    origin = *other;
+  }
+  for (const auto& range : event->ranges) told[origin].Add(range);
+  return {};
 }
 
 }  // namespace doagent::spool

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "spool/check.h"
+#include "spool/held_file.h"
 #include "spool/history.h"
 #include "spool/inbox_impl.h"
 #include "spool/layout.h"
@@ -24,12 +25,14 @@ constexpr std::size_t kNoticesMax = 16;
 }  // namespace
 
 Result<void> Inbox::Impl::Load(const InboxOptions& options, const std::filesystem::path& log,
-                               const ReceiverId& receiver_id) {
+                               const ReceiverId& receiver_id,
+                               const std::vector<Vanished>& vanished) {
   Database& database = writer_->database();
   DOAGENT_ASSIGN(maintenance_, Maintenance::Prepare(*writer_, options.seal));
   Sealer& sealer = maintenance_->sealer();
   DOAGENT_ASSIGN(retention_, Retention::Prepare(*writer_, sealer, reserve_, options.retention));
   DOAGENT_ASSIGN(salvager_, Salvager::Prepare(*writer_, sealer, Host()));
+  DOAGENT_TRY(salvager_->AddVanished(vanished));
   DOAGENT_ASSIGN(scrubber_, Scrubber::Prepare(*writer_));
   DOAGENT_ASSIGN(forgetter_, Forgetter::Prepare(*writer_));
   DOAGENT_TRY(salvager_->TakeOverLogs(log));
@@ -88,7 +91,6 @@ Result<void> Inbox::Impl::FinishSalvage() {
   }
   DOAGENT_TRY(transaction.Commit());
   for (const OriginNumber number : salvage.Origins()) maintenance_->Look(number);
-  DOAGENT_TRY(retention_->Reload());
   Notice(std::to_string(salvage.records()) + " records were taken over from " + salvage.name() +
          ", " + std::to_string(lost) + " were not in it");
   salvager_->Done();
@@ -177,7 +179,6 @@ Result<bool> Inbox::Impl::ForgetSome() {
   DOAGENT_TRY(transaction.Commit());
   if (!forgotten) return true;
   salvager_->BeginAgain();
-  DOAGENT_TRY(retention_->Reload());
   // One that is sending at this moment registers again when it reconnects.
   origins_.erase(forgotten->origin.spool_id);
   return wanted.size() > 1;
@@ -190,13 +191,10 @@ Result<void> Inbox::Impl::ScrubSome(WallTime now) {
   DOAGENT_ASSIGN(const auto damaged, scrubber_->Step(origins));
   if (!damaged) return {};
   Database& database = writer_->database();
-  constexpr auto kKind = static_cast<std::int64_t>(RemovalKind::kDamaged);
+  constexpr auto kKind = static_cast<std::int64_t>(RemovalKind::kLost);
   DOAGENT_ASSIGN(Transaction transaction, writer_->Begin());
   DOAGENT_TRY(scrubber_->SetAside(*damaged, now));
-  DOAGENT_ASSIGN(auto removed, LoadRemoved(database));
-  RangeSet& all = removed[{damaged->origin, kKind}];
-  all.Add(damaged->sequences);
-  DOAGENT_TRY(WriteRemoved(database, damaged->origin, kKind, all, damaged->sequences));
+  DOAGENT_TRY(AddRemoved(database, damaged->origin, kKind, damaged->sequences));
   DOAGENT_TRY(
       writer_->AddTotals(damaged->origin, EventKind::kSalvageLoss, 1, damaged->sequences.count()));
   return transaction.Commit();
@@ -277,7 +275,8 @@ Result<bool> Inbox::Impl::MaintainSome(WallTime now, MonoTime mono) {
   return false;
 }
 
-Inbox::Inbox(const InboxOptions& options) : options_(options) {}
+Inbox::Inbox(const InboxOptions& options)
+    : options_(options), held_(std::make_unique<HeldFile>(options.path)), wall_(options.wall) {}
 Inbox::~Inbox() {
   // On a full disk the next start might not find the space for a log again.
   if (impl_ && impl_->disk_full()) impl_->writer().database().LeaveLogAtClose(true);
@@ -306,7 +305,7 @@ Result<void> Inbox::OpenFile(OwnedFile owned) {
   database.LeaveLogAtClose(true);
   DOAGENT_ASSIGN(RunReader runs, RunReader::Prepare(owned.writer->database()));
   auto impl = std::make_unique<Impl>(std::move(owned.writer), *reserve_, std::move(runs));
-  DOAGENT_TRY(impl->Load(options_, owned.log_aside, receiver_id_));
+  DOAGENT_TRY(impl->Load(options_, owned.log_aside, receiver_id_, vanished_));
   for (auto one = registered_.begin(); one != registered_.end();) {
     const auto claim = impl->Register(one->second.principal, one->second.claim);
     const bool refused = !claim && claim.error().code == ErrorCode::kRefuse;
@@ -316,6 +315,7 @@ Result<void> Inbox::OpenFile(OwnedFile owned) {
   }
   receiver_id_ = impl->receiver_id();
   database.LeaveLogAtClose(false);
+  held_->Hold();
   impl_ = std::move(impl);
   damage_.clear();
   if (!owned.replaced.empty()) {
@@ -326,24 +326,30 @@ Result<void> Inbox::OpenFile(OwnedFile owned) {
 }
 
 Result<void> Inbox::MakeReady() {
+  if (!lock_->IsNamed()) {
+    DOAGENT_ASSIGN(*lock_, LockFile::Acquire(options_.path, options_.program));
+  }
+  if (held_->IsGone()) {
+    CloseFile();
+    if (auto vanished = held_->TakeVanished(wall_)) vanished_.push_back(*std::move(vanished));
+    damage_.clear();
+    replaced_ = "the file of the spool was removed or replaced while the receiver ran";
+  }
   if (impl_) return {};
   if (!damage_.empty()) {
-    DOAGENT_ASSIGN(const auto aside, SetAside(options_.path, options_.wall));
+    DOAGENT_ASSIGN(const auto aside, SetAside(options_.path, wall_));
+    held_->Release();
     replaced_ = WhyReplaced(std::exchange(damage_, {}), aside);
   }
   if (!replaced_.empty()) {
-    DOAGENT_ASSIGN(OwnedFile owned,
-                   OpenOwned(options_.path, Role::kReceiver, options_.wall, *reserve_));
+    DOAGENT_ASSIGN(OwnedFile owned, OpenOwned(options_.path, Role::kReceiver, wall_, *reserve_));
     owned.replaced = replaced_;
     DOAGENT_TRY(OpenFile(std::move(owned)));
     replaced_.clear();
     return {};
   }
   OwnedFile owned;
-  DOAGENT_ASSIGN(owned.writer, Writer::Open(options_.path, Role::kReceiver));
-  DOAGENT_TRY(owned.writer->database().SettleLog());
-  DOAGENT_TRY(SetLogSize(owned.writer->database()));
-  owned.writer->database().LeaveLogAtClose(false);
+  DOAGENT_ASSIGN(owned.writer, OpenAgain(options_.path, Role::kReceiver));
   return OpenFile(std::move(owned));
 }
 
@@ -357,9 +363,31 @@ Result<T> Inbox::Noting(Result<T> result) {
     return result;
   }
   if (result.error().code == ErrorCode::kSalvage) damage_ = result.error().what;
+  CloseFile();
+  return result;
+}
+
+void Inbox::CloseFile() {
   if (impl_) impl_->writer().database().LeaveLogAtClose(true);
   impl_.reset();
-  return result;
+}
+
+Result<void> Inbox::ForgetTakenOver() {
+  while (impl_ && !vanished_.empty()) {
+    DOAGENT_ASSIGN(const bool taken_over,
+                   WasSalvaged(impl_->writer().database(), vanished_.front().name));
+    if (!taken_over) break;
+    vanished_.erase(vanished_.begin());
+  }
+  return {};
+}
+
+Result<void> Inbox::TakeOverVanished() {
+  DOAGENT_TRY(Noting(MakeReady()));
+  for (bool more = true; more && !vanished_.empty();) {
+    DOAGENT_ASSIGN(more, Maintain(wall_, mono_));
+  }
+  return {};
 }
 
 std::vector<std::string> Inbox::TakeNotices() {
@@ -382,13 +410,17 @@ Result<StoredClaim> Inbox::Register(const Principal& principal, const Claim& cla
 
 Result<std::vector<BatchOutcome>> Inbox::Store(const std::vector<IncomingBatch>& batches,
                                                WallTime now) {
+  wall_ = now;
   DOAGENT_TRY(Noting(MakeReady()));
   return Noting(impl_->Store(batches, now));
 }
 
 Result<bool> Inbox::Maintain(WallTime wall, MonoTime mono) {
+  wall_ = wall;
+  mono_ = mono;
   DOAGENT_TRY(Noting(MakeReady()));
   auto more = Noting(impl_->Maintain(wall, mono));
+  DOAGENT_TRY(Noting(ForgetTakenOver()));
   // What was forgotten is not known to the next file either.
   if (impl_) {
     std::erase_if(registered_, [this](const auto& one) { return !impl_->Knows(one.first); });

@@ -25,9 +25,11 @@
 
 namespace doagent::spool {
 
+class HeldFile;
 class LockFile;
 class ReserveFile;
 struct OwnedFile;
+struct Vanished;
 
 struct InboxOptions {
   std::filesystem::path path;
@@ -78,8 +80,8 @@ struct BatchOutcome {
 
 class Inbox {
  public:
-  // Damaged files are set aside, and what is intact in them is taken over by Maintain. Errors as
-  // Spool::Open has them.
+  // Damaged files are set aside, and what is intact in them is taken over by Maintain; so is a file
+  // that is removed or replaced later on. Errors as Spool::Open has them.
   static Result<std::unique_ptr<Inbox>> Open(const InboxOptions& options);
   ~Inbox();
 
@@ -103,6 +105,10 @@ class Inbox {
   // True: there may be more to do at once.
   Result<bool> Maintain(WallTime wall, MonoTime mono);
 
+  // Takes over what was in a file that was removed while this ran: nobody else can. To be called
+  // before a stop; short, where there is nothing of that kind.
+  Result<void> TakeOverVanished();
+
  private:
   class Impl;
   struct Registered {
@@ -112,8 +118,10 @@ class Inbox {
 
   explicit Inbox(const InboxOptions& options);
   Result<void> OpenFile(OwnedFile owned);
-  // Opens the file again if the last call left it closed.
+  // Opens the file again if the last call left it closed, or if it is not at its path any more.
   Result<void> MakeReady();
+  void CloseFile();
+  Result<void> ForgetTakenOver();
   // Closes the file after an error that asks for it.
   template <typename T>
   Result<T> Noting(Result<T> result);
@@ -121,7 +129,11 @@ class Inbox {
   const InboxOptions options_;
   std::unique_ptr<LockFile> lock_;
   std::unique_ptr<ReserveFile> reserve_;
-  ReceiverId receiver_id_;  // zero: not known yet
+  std::unique_ptr<HeldFile> held_;  // before impl_: it must go after the connections
+  WallTime wall_;                   // of the last call
+  MonoTime mono_;
+  std::vector<Vanished> vanished_;  // until they are taken over
+  ReceiverId receiver_id_;          // zero: not known yet
   // Why the next file is a new one, until it is open. Empty: it is not.
   std::string replaced_;
   std::vector<std::string> notices_;

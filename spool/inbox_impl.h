@@ -62,9 +62,9 @@ class Inbox::Impl {
         decoder_(writer_->objects()) {}
 
   // log: of this spool, with records that are in it alone; empty: there is none. receiver_id: what
-  // the file is to say where it says nothing; zero: a random one.
+  // the file is to say where it says nothing; zero: a random one. vanished: to be taken over.
   Result<void> Load(const InboxOptions& options, const std::filesystem::path& log,
-                    const ReceiverId& receiver_id);
+                    const ReceiverId& receiver_id, const std::vector<Vanished>& vanished);
   const ReceiverId& receiver_id() const { return receiver_id_; }
   Writer& writer() { return *writer_; }
   Result<StoredClaim> Register(const Principal& principal, const Claim& claim);

@@ -209,7 +209,13 @@ Result<std::optional<Refused>> Inbox::Impl::StoreBlock(const StoredBlock& block,
   if (!NoteIncarnations(decoded->incarnation(), added, pending)) {
     return Refused{Refusal::kEpochConflict, kOtherOpening, {}};
   }
-  DOAGENT_TRY(maintenance_->sealer().Merge(origin.row.number, block, *decoded));
+  auto merged = maintenance_->sealer().Merge(origin.row.number, block, *decoded);
+  if (!merged && merged.error().code == ErrorCode::kPark) {
+    // Once that is set aside, the block can be stored.
+    scrubber_->LookAt(origin.row.number, block.range.first);
+    return Refused{Refusal::kRetry, "what is stored beside it is damaged", {}};
+  }
+  DOAGENT_TRY(merged);
   origin.stored.Add(added);
   pending.added.Add(added);
   return std::nullopt;

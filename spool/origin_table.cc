@@ -93,6 +93,14 @@ Result<std::vector<OriginRow>> LoadOrigins(Database& database) {
   }
 }
 
+Result<std::optional<OriginNumber>> FindOrigin(Database& database, const SpoolId& spool_id) {
+  DOAGENT_ASSIGN(Statement select,
+                 database.Prepare("SELECT number FROM origins WHERE spool_id = ?"));
+  DOAGENT_ASSIGN(const bool row, select.Bind(spool_id.bytes()).Step());
+  if (!row) return std::nullopt;
+  return select.Integer(0);
+}
+
 Result<OriginNumber> PutOrigin(Database& database, const OriginRow& origin) {
   if (origin.number == 0) {
     DOAGENT_ASSIGN(Statement forget, database.Prepare("DELETE FROM meta WHERE name = ?"));

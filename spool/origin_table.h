@@ -29,6 +29,9 @@ inline constexpr std::string_view kRemovedMark = "forgotten:";
 
 Result<std::vector<OriginRow>> LoadOrigins(Database& database);
 
+// The number of the origin with this id, if there is one.
+Result<std::optional<OriginNumber>> FindOrigin(Database& database, const SpoolId& spool_id);
+
 // Inserts an origin (number 0: the next free one, which is returned) or updates all but its id; its
 // incarnations are left alone. A number is never given twice. REQUIRES a write transaction.
 Result<OriginNumber> PutOrigin(Database& database, const OriginRow& origin);

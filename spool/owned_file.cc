@@ -70,6 +70,14 @@ std::string WhyReplaced(const std::string& why, const std::filesystem::path& asi
          (aside.empty() ? "" : " and is kept as " + aside.string());
 }
 
+Result<std::unique_ptr<Writer>> OpenAgain(const std::filesystem::path& path, Role role) {
+  DOAGENT_ASSIGN(auto writer, Writer::Open(path, role));
+  DOAGENT_TRY(writer->database().SettleLog());
+  DOAGENT_TRY(SetLogSize(writer->database()));
+  writer->database().LeaveLogAtClose(false);
+  return writer;
+}
+
 Result<OwnedFile> OpenOwned(const std::filesystem::path& path, Role role, WallTime now,
                             ReserveFile& reserve) {
   DOAGENT_ASSIGN(const Recognised recognised, Recognise(path));

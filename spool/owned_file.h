@@ -29,6 +29,10 @@ struct OwnedFile {
 Result<OwnedFile> OpenOwned(const std::filesystem::path& path, Role role, WallTime now,
                             ReserveFile& reserve);
 
+// Opens the file once more after something failed; what was written is then known to be on the
+// disk. It is not looked through for a disk that failed once. REQUIRES as above.
+Result<std::unique_ptr<Writer>> OpenAgain(const std::filesystem::path& path, Role role);
+
 // For people: what was wrong, and where it is kept; an empty path: nowhere.
 std::string WhyReplaced(const std::string& why, const std::filesystem::path& aside);
 

@@ -72,9 +72,18 @@ Result<RangesByPair> LoadRemoved(Database& database) {
   return LoadRanges(database, "removed", "kind");
 }
 
-Result<void> WriteRemoved(Database& database, OriginNumber origin, std::int64_t kind,
-                          const RangeSet& all, const RangeSet& changed) {
-  return WriteRanges(database, "removed", "kind", {origin, kind}, all, changed);
+Result<void> AddRemoved(Database& database, OriginNumber origin, std::int64_t kind,
+                        const RangeSet& ranges) {
+  DOAGENT_ASSIGN(Statement select,
+                 database.Prepare("SELECT first, last FROM removed WHERE origin = ? AND kind = ?"));
+  RangeSet all = ranges;
+  select.Bind(origin, kind);
+  for (;;) {
+    DOAGENT_ASSIGN(const bool row, select.Step());
+    if (!row) break;
+    DOAGENT_TRY(AddTo(all, database, "removed", select.Integer(0), select.Integer(1)));
+  }
+  return WriteRanges(database, "removed", "kind", {origin, kind}, all, ranges);
 }
 
 Result<void> ReplaceDelivered(Database& database, OriginNumber origin, ReceiverNumber receiver,

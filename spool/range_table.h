@@ -33,9 +33,9 @@ Result<void> ReplaceDelivered(Database& database, OriginNumber origin, ReceiverN
 
 // (origin, kind of removal) -> what was removed; of these ranges, some may still be stored.
 Result<RangesByPair> LoadRemoved(Database& database);
-// As WriteDelivered.
-Result<void> WriteRemoved(Database& database, OriginNumber origin, std::int64_t kind,
-                          const RangeSet& all, const RangeSet& changed);
+// Adds to them. REQUIRES a write transaction.
+Result<void> AddRemoved(Database& database, OriginNumber origin, std::int64_t kind,
+                        const RangeSet& ranges);
 
 // The receiver's number in this file, given now if it had none. REQUIRES a write transaction.
 Result<ReceiverNumber> PutReceiver(Database& database, const ReceiverId& receiver);

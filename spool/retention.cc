@@ -4,6 +4,7 @@
 #include <system_error>
 #include <utility>
 
+#include "spool/explained.h"
 #include "spool/file_system.h"
 #include "spool/origin_table.h"
 #include "spool/range_table.h"
@@ -72,6 +73,20 @@ std::uint64_t RoomWanted(const std::string& path, const RetentionPolicy& policy)
   return std::max(bytes, kRoomBytesMin);
 }
 
+Removal RemovalOf(OriginNumber origin, const StoredBlock& block) {
+  Removal removal;
+  removal.origin = origin;
+  removal.range = block.range;
+  removal.block = true;
+  removal.sequences = SequencesOf(block);
+  removal.time = FromUnixNanoseconds(block.last_time_unix_ns);
+  return removal;
+}
+
+void TakeOlder(std::optional<Removal>& oldest, std::optional<Removal> other) {
+  if (other && (!oldest || other->time < oldest->time)) oldest = std::move(other);
+}
+
 bool Within(const RangeSet& inner, const RangeSet& outer) {
   const auto ranges = inner.ToVector();
   return std::all_of(ranges.begin(), ranges.end(),
@@ -86,7 +101,6 @@ Result<std::unique_ptr<Retention>> Retention::Prepare(Writer& writer, Sealer& se
   DOAGENT_ASSIGN(RunReader runs, RunReader::Prepare(writer.database()));
   std::unique_ptr<Retention> retention(
       new Retention(writer, sealer, reserve, std::move(runs), policy));
-  DOAGENT_TRY(retention->Reload());
   DOAGENT_ASSIGN(const auto horizon, LoadMetaInteger(writer.database(), kHorizon));
   if (horizon) retention->horizon_ = FromUnixNanoseconds(*horizon);
   retention->room_wanted_ = RoomWanted(writer.database().path(), policy);
@@ -192,6 +206,14 @@ Result<bool> Retention::GiveUpWreck() {
   return false;
 }
 
+Result<bool> Retention::GiveUpDamaged() {
+  Database& database = writer_.database();
+  DOAGENT_TRY(
+      database.Execute("DELETE FROM damaged WHERE id IN "
+                       "(SELECT id FROM damaged ORDER BY found_unix_ms LIMIT 16)"));
+  return database.Changes() > 0;
+}
+
 Result<void> Retention::MoveHorizon(WallTime wall, MonoTime mono) {
   const WallTime wanted = wall - policy_.age;
   if (!horizon_) {
@@ -210,32 +232,28 @@ Result<void> Retention::MoveHorizon(WallTime wall, MonoTime mono) {
 
 Result<std::optional<Removal>> Retention::First(OriginNumber origin, const RangeSet& allowed,
                                                 WallTime before) {
-  const auto old = [before](std::int64_t time_unix_ns) {
-    return FromUnixNanoseconds(time_unix_ns) < before;
-  };
   for (const auto& range : allowed.ToVector()) {
     for (Sequence next = range.first; next <= range.last;) {
       DOAGENT_ASSIGN(const auto run, runs_.Next(origin, next, range.last, kPiece));
       if (!run) break;
       next = run->covered.last + 1;
-      Removal removal;
-      removal.origin = origin;
       if (run->block) {
-        removal.range = run->block->range;
-        removal.block = true;
-        removal.sequences = SequencesOf(*run->block);
+        Removal removal = RemovalOf(origin, *run->block);
         next = run->block->range.last + 1;
         if (!Within(removal.sequences, allowed)) continue;
-        if (!old(run->block->last_time_unix_ns)) return std::nullopt;
-        removal.time = FromUnixNanoseconds(run->block->last_time_unix_ns);
+        if (removal.time >= before) return std::nullopt;
         return removal;
       }
+      Removal removal;
+      removal.origin = origin;
       removal.only_events = true;
       for (const auto& record : run->records) {
-        if (!old(record.time_unix_ns)) break;
+        const WallTime time = FromUnixNanoseconds(record.time_unix_ns);
+        if (time >= before) break;
         removal.only_events = removal.only_events && record.kind == RecordKind::kEvent;
         removal.sequences.Add({record.sequence, record.sequence});
-        removal.time = FromUnixNanoseconds(record.time_unix_ns);
+        removal.time = time;
+        DOAGENT_TRY(AddTold(writer_.database(), origin, record, removal.told));
       }
       if (removal.sequences.empty()) return std::nullopt;
       removal.range = {removal.sequences.first(), removal.sequences.last()};
@@ -250,7 +268,7 @@ Result<std::optional<Removal>> Retention::Oldest(const std::vector<Holding>& hol
   std::optional<Removal> oldest;
   for (const Holding& holding : holdings) {
     DOAGENT_ASSIGN(auto removal, First(holding.number, holding.delivered, before));
-    if (removal && (!oldest || removal->time < oldest->time)) oldest = std::move(removal);
+    TakeOlder(oldest, std::move(removal));
   }
   return oldest;
 }
@@ -262,53 +280,54 @@ Result<Sequence> Retention::ThinUpTo(const Holding& holding, bool spare_newest) 
   return holding.head - (holding.head - oldest->range.first) / kSparedShare;
 }
 
+Result<std::optional<Removal>> Retention::NextToThin(const Holding& holding, WallTime before,
+                                                     Sequence last, int level, Sequence& done) {
+  while (done < last) {
+    DOAGENT_ASSIGN(const auto block, runs_.blocks().FindHead(holding.number, done + 1, last));
+    if (!block || block->range.last > last) return std::nullopt;
+    Removal removal = RemovalOf(holding.number, *block);
+    if (removal.time >= before) return std::nullopt;
+    const std::uint64_t count = removal.sequences.count();
+    const bool thin_enough = count < 2 || count << level < block->range.count() + 1;
+    if (!thin_enough && !Within(removal.sequences, holding.delivered)) {
+      removal.kind = RemovalKind::kThinned;
+      removal.sequences = EverySecond(removal.sequences);
+      return removal;
+    }
+    done = block->range.last;
+  }
+  return std::nullopt;
+}
+
 Result<std::optional<Removal>> Retention::Thin(const std::vector<Holding>& holdings,
                                                WallTime before, bool spare_newest,
                                                ThinningPass& pass) {
-  for (; pass.level <= kThinningLevelMax; ++pass.level, pass.origin = 0, pass.done = 0) {
+  for (; pass.level <= kThinningLevelMax; ++pass.level, pass.done.clear()) {
+    std::optional<Removal> oldest;
     for (const Holding& holding : holdings) {
-      if (holding.number < pass.origin) continue;
-      if (holding.number > pass.origin) pass.done = 0;
-      pass.origin = holding.number;
       DOAGENT_ASSIGN(const Sequence last, ThinUpTo(holding, spare_newest));
-      while (pass.done < last) {
-        DOAGENT_ASSIGN(const auto block,
-                       runs_.blocks().FindHead(holding.number, pass.done + 1, last));
-        const bool old = block && block->range.last <= last &&
-                         FromUnixNanoseconds(block->last_time_unix_ns) < before;
-        if (!old) break;
-        pass.done = block->range.last;
-        const RangeSet sequences = SequencesOf(*block);
-        const bool thin_enough =
-            sequences.count() < 2 || sequences.count() << pass.level < block->range.count() + 1;
-        if (thin_enough || Within(sequences, holding.delivered)) continue;
-        Removal removal;
-        removal.kind = RemovalKind::kThinned;
-        removal.origin = holding.number;
-        removal.range = block->range;
-        removal.block = true;
-        removal.sequences = EverySecond(sequences);
-        return removal;
-      }
+      DOAGENT_ASSIGN(auto removal,
+                     NextToThin(holding, before, last, pass.level, pass.done[holding.number]));
+      TakeOlder(oldest, std::move(removal));
     }
+    if (!oldest) continue;
+    pass.done[oldest->origin] = oldest->range.last;
+    return oldest;
   }
   return std::nullopt;
 }
 
 Result<std::optional<Removal>> Retention::Drop(const std::vector<Holding>& holdings,
                                                WallTime before) {
+  std::optional<Removal> oldest;
   for (const Holding& holding : holdings) {
     if (holding.head == 0) continue;
     DOAGENT_ASSIGN(const auto block, runs_.blocks().FindHead(holding.number, 1, holding.head));
-    if (!block || FromUnixNanoseconds(block->last_time_unix_ns) >= before) continue;
-    Removal removal;
-    removal.origin = holding.number;
-    removal.range = block->range;
-    removal.block = true;
-    removal.sequences = SequencesOf(*block);
-    return removal;
+    if (!block) continue;
+    Removal removal = RemovalOf(holding.number, *block);
+    if (removal.time < before) TakeOlder(oldest, std::move(removal));
   }
-  return std::nullopt;
+  return oldest;
 }
 
 Result<std::optional<Removal>> Retention::ForSpace(const std::vector<Holding>& holdings,
@@ -348,7 +367,10 @@ Result<std::optional<Removal>> Retention::Choose(const std::vector<Holding>& hol
     DOAGENT_ASSIGN(space, Measure());
     std::string want = Want(space);
     while (!want.empty()) {
-      DOAGENT_ASSIGN(const bool given_up, GiveUpWreck());
+      DOAGENT_ASSIGN(bool given_up, GiveUpWreck());
+      if (!given_up) {
+        DOAGENT_ASSIGN(given_up, GiveUpDamaged());
+      }
       if (!given_up) break;
       DOAGENT_ASSIGN(space, Measure());
       want = Want(space);
@@ -391,24 +413,20 @@ Result<void> Retention::Apply(const Removal& removal) {
     DOAGENT_TRY(
         forget_parked.Bind(PackId(removal.origin, first), PackId(removal.origin, last)).Run());
   }
-  const auto kind = static_cast<std::int64_t>(removal.kind);
   // The whole range, of which the rest is still stored: its neighbours' are joined to it, so that
   // the list stays short.
-  RangeSet all = removed_[{removal.origin, kind}];
-  all.Add(removal.range);
-  DOAGENT_TRY(WriteRemoved(database, removal.origin, kind, all, RangeSet({removal.range})));
+  DOAGENT_TRY(AddRemoved(database, removal.origin, static_cast<std::int64_t>(removal.kind),
+                         RangeSet({removal.range})));
+  for (const auto& [origin, ranges] : removal.told) {
+    DOAGENT_TRY(
+        AddRemoved(database, origin, static_cast<std::int64_t>(RemovalKind::kLost), ranges));
+  }
   if (!horizon_) return {};
   return StoreMetaInteger(database, kHorizon, UnixNanoseconds(*horizon_));
 }
 
 void Retention::Applied(const Removal& removal) {
   if (removal.kind == RemovalKind::kThinned) thinning_ = chosen_thinning_;
-  removed_[{removal.origin, static_cast<std::int64_t>(removal.kind)}].Add(removal.range);
-}
-
-Result<void> Retention::Reload() {
-  DOAGENT_ASSIGN(removed_, LoadRemoved(writer_.database()));
-  return {};
 }
 
 Result<bool> Retention::Vacuum() {

@@ -40,7 +40,7 @@ enum class RemovalKind : std::uint8_t {
   kExpired,  // old enough, and delivered
   kEvicted,  // for want of space
   kThinned,  // the same, and a part of its block stays
-  kDamaged,  // could not be read any more; on an agent an event says so instead
+  kLost,     // damaged, or never stored, where no event says so, or none does any more
 };
 
 // One thing to be done, small enough for one transaction.
@@ -51,6 +51,8 @@ struct Removal {
   bool block = false;
   RangeSet sequences;  // that go
   bool only_events = false;
+  // What events among them say is not there: remembered when they are gone.
+  std::map<OriginNumber, RangeSet> told;
   WallTime time;  // of the newest of them
   std::string reason;
 };
@@ -65,9 +67,10 @@ class Retention {
   // What should go next, if anything. Looks closely only now and then.
   Result<std::optional<Removal>> Choose(const std::vector<Holding>& holdings, WallTime wall,
                                         MonoTime mono);
-  // Does it. REQUIRES a write transaction, and nothing stored or removed since Choose.
+  // Does it. kPark: the block that is to be thinned is damaged. REQUIRES a write transaction, and
+  // nothing stored or removed since Choose.
   Result<void> Apply(const Removal& removal);
-  // The transaction of the last Apply, of what was chosen last, is durable: this is remembered.
+  // The transaction of the last Apply, of what was chosen last, is durable.
   void Applied(const Removal& removal);
 
   // A write found no space: what there is to be done about it is not put off.
@@ -79,18 +82,15 @@ class Retention {
   // before anybody else takes it. To be called after whatever commits.
   void KeepRoom();
 
-  // What was removed has moved to another origin.
-  Result<void> Reload();
-
   // Gives free pages back to the file system, some at a time. True: there are more.
   Result<bool> Vacuum();
 
  private:
-  // How far thinning has come: of each block up to this one, one snapshot in 2^level is left.
+  // How far thinning has come: of each origin's blocks up to this sequence, one snapshot in 2^level
+  // is left.
   struct ThinningPass {
     int level = 1;
-    OriginNumber origin = 0;
-    Sequence done = 0;
+    std::map<OriginNumber, Sequence> done;
   };
 
   struct Space {
@@ -130,6 +130,8 @@ class Retention {
   void MakeRoom(const Space& space);
   // Damaged files of which everything has been taken over. False: there are none.
   Result<bool> GiveUpWreck();
+  // What was kept of damaged records. False: there is nothing.
+  Result<bool> GiveUpDamaged();
   // Why something has to go; empty: it need not.
   std::string Want(const Space& space);
   Result<void> MoveHorizon(WallTime wall, MonoTime mono);
@@ -139,6 +141,9 @@ class Retention {
   Result<std::optional<Removal>> Oldest(const std::vector<Holding>& holdings, WallTime before);
   // The last sequence of what may be thinned.
   Result<Sequence> ThinUpTo(const Holding& holding, bool spare_newest);
+  // The origin's first block behind `done` that is to be thinned; moves `done` up to it.
+  Result<std::optional<Removal>> NextToThin(const Holding& holding, WallTime before, Sequence last,
+                                            int level, Sequence& done);
   Result<std::optional<Removal>> Thin(const std::vector<Holding>& holdings, WallTime before,
                                       bool spare_newest, ThinningPass& pass);
   Result<std::optional<Removal>> ForSpace(const std::vector<Holding>& holdings, WallTime before);
@@ -149,7 +154,6 @@ class Retention {
   ReserveFile& reserve_;
   RunReader runs_;
   const RetentionPolicy policy_;
-  std::map<std::pair<OriginNumber, std::int64_t>, RangeSet> removed_;  // by kind
   std::optional<WallTime> horizon_;  // what is older, and delivered, goes
   MonoTime looked_at_;               // when; what is older than the horizon changes slowly
   bool looked_ = false;

@@ -36,7 +36,7 @@ Salvage::Salvage(Writer& writer, Sealer& sealer, RunReader runs, SalvageSource s
       decoder_(writer.objects()),
       source_(std::move(source)),
       role_(role),
-      tables_(source_.wreck->ReadTables()) {}
+      tables_(*source_.tables) {}
 
 Result<std::unique_ptr<Salvage>> Salvage::Begin(Writer& writer, Sealer& sealer,
                                                 SalvageSource source) {
@@ -50,99 +50,94 @@ Result<std::unique_ptr<Salvage>> Salvage::Begin(Writer& writer, Sealer& sealer,
   return salvage;
 }
 
-Result<std::vector<OriginRow>> Salvage::LoadIncarnations() {
+Result<Salvage::KnownOrigins> Salvage::LoadIncarnations() {
   DOAGENT_ASSIGN(auto origins, LoadOrigins(writer_.database()));
-  for (const OriginRow& origin : origins) {
+  KnownOrigins known;
+  for (OriginRow& origin : origins) {
     for (const auto& start : origin.incarnations) {
       incarnations_[{origin.number, start.incarnation}] = start.first_sequence;
     }
+    const SpoolId spool_id = origin.spool_id;
+    known.emplace(spool_id, std::move(origin));
   }
-  return origins;
+  return known;
 }
 
 Result<void> Salvage::PutOrigins() {
-  DOAGENT_ASSIGN(auto known, LoadIncarnations());
-  return IsLog() ? PutOriginsOfLog(std::move(known)) : PutOriginsOfFiles(std::move(known));
+  DOAGENT_ASSIGN(const auto known, LoadIncarnations());
+  return IsLog() ? PutOriginsOfLog(known) : PutOriginsOfFiles(known);
 }
 
-Result<void> Salvage::PutOriginsOfLog(std::vector<OriginRow> known) {
+Result<std::optional<OriginNumber>> Salvage::Place(OriginRow origin) {
   Database& database = writer_.database();
-  for (const OriginRow& origin : known) {
-    DOAGENT_ASSIGN(heads_[origin.number], HeadOf(database, origin.number));
-    // The numbers of a log that was found are believed one by one: see DestinationOf.
-    if (source_.kind == WreckKind::kOwnLog) destinations_[origin.number] = origin.number;
-  }
-  const auto numbered = [&known](const SpoolId& spool_id) {
-    const auto same = std::find_if(known.begin(), known.end(), [&spool_id](const OriginRow& one) {
-      return one.spool_id == spool_id;
-    });
-    return same == known.end() ? OriginNumber{0} : same->number;
-  };
+  DOAGENT_ASSIGN(const auto there, FindOrigin(database, origin.spool_id));
+  if (there) return there;
+  DOAGENT_ASSIGN(const bool removed, WasRemoved(database, origin.spool_id));
+  if (removed || source_.removed_ids.count(origin.spool_id) != 0) return std::nullopt;
+  origin.number = 0;
+  DOAGENT_ASSIGN(const OriginNumber put, PutOrigin(database, origin));
+  return put;
+}
+
+Result<void> Salvage::PutOriginsOfLog(const KnownOrigins& known) {
   bool ours = source_.kind == WreckKind::kOwnLog;
+  for (const auto& [spool_id, origin] : known) {
+    DOAGENT_ASSIGN(heads_[origin.number], HeadOf(writer_.database(), origin.number));
+    // The numbers of a log that was found are believed one by one: see DestinationOf.
+    if (ours) destinations_[origin.number] = origin.number;
+  }
   for (const OriginRow& origin : tables_.origins) {
-    const OriginNumber number = numbered(origin.spool_id);
-    if (number == 0) continue;
+    const auto same = known.find(origin.spool_id);
+    if (same == known.end()) continue;
     ours = true;
-    destinations_.try_emplace(origin.number, number);
+    destinations_.try_emplace(origin.number, same->second.number);
   }
   // What began in the lost part.
-  for (OriginRow origin : tables_.origins) {
-    const OriginNumber number = origin.number;
-    if (!ours || destinations_.count(number) != 0 || numbered(origin.spool_id) != 0) continue;
-    DOAGENT_ASSIGN(const bool removed, WasRemoved(database, origin.spool_id));
-    if (removed) continue;
-    origin.number = 0;
-    DOAGENT_ASSIGN(origin.number, PutOrigin(database, origin));
-    destinations_[number] = origin.number;
-    known.push_back(origin);  // a damaged table may name it twice
+  for (const OriginRow& origin : tables_.origins) {
+    if (!ours || destinations_.count(origin.number) != 0) continue;
+    if (known.count(origin.spool_id) != 0) continue;
+    DOAGENT_ASSIGN(const auto put, Place(origin));
+    if (put) destinations_[origin.number] = *put;
   }
   return {};
 }
 
-Result<void> Salvage::PutOriginsOfFiles(std::vector<OriginRow> known) {
+Result<void> Salvage::PutOriginsOfFiles(const KnownOrigins& known) {
   Database& database = writer_.database();
   for (OriginRow origin : tables_.origins) {
-    const OriginNumber number = origin.number;
-    const auto same = std::find_if(known.begin(), known.end(), [&origin](const OriginRow& one) {
-      return one.spool_id == origin.spool_id;
-    });
+    const auto same = known.find(origin.spool_id);
     if (same != known.end()) {
-      destinations_[number] = same->number;
-      if (origin.first_sequence < same->first_sequence) {
-        OriginRow longer = *same;
+      destinations_[origin.number] = same->second.number;
+      if (origin.first_sequence < same->second.first_sequence) {
+        OriginRow longer = same->second;
         longer.first_sequence = origin.first_sequence;
         DOAGENT_TRY(PutOrigin(database, longer));
       }
-      DOAGENT_TRY(NoteDivergence(origin, *same, known));
+      DOAGENT_TRY(NoteDivergence(origin, same->second, known));
       continue;
     }
-    DOAGENT_ASSIGN(const bool removed, WasRemoved(database, origin.spool_id));
-    if (removed || source_.removed_ids.count(origin.spool_id) != 0) continue;
-    origin.number = 0;
     if (origin.host == Host()) origin.host = source_.host;
-    DOAGENT_ASSIGN(const OriginNumber put, PutOrigin(database, origin));
+    DOAGENT_ASSIGN(const auto put, Place(origin));
+    if (!put) continue;
+    destinations_[origin.number] = *put;
     for (const auto& start : origin.incarnations) {
-      DOAGENT_TRY(PutIncarnation(database, put, start));
-      incarnations_[{put, start.incarnation}] = start.first_sequence;
+      DOAGENT_TRY(PutIncarnation(database, *put, start));
+      incarnations_[{*put, start.incarnation}] = start.first_sequence;
     }
-    destinations_[number] = put;
-    origin.number = put;
-    known.push_back(origin);  // a damaged table may name it twice
   }
   return {};
 }
 
 Result<void> Salvage::NoteDivergence(const OriginRow& origin, const OriginRow& same,
-                                     const std::vector<OriginRow>& known) {
+                                     const KnownOrigins& known) {
   DOAGENT_ASSIGN(const RangeSet stored, runs_.Sequences(same.number));
   const auto at = DivergesAt(origin.incarnations, same.incarnations, stored);
   if (!at) return {};
   Divergence divergence{*at, same.incarnations, same};
   divergence.other.number = 0;
   divergence.other.spool_id = SubstituteId("another history", source_.name, origin.number);
-  for (const OriginRow& one : known) {
-    if (one.spool_id == divergence.other.spool_id) divergence.other = one;
-  }
+  const auto other = known.find(divergence.other.spool_id);
+  if (other != known.end()) divergence.other = other->second;
   divergences_[origin.number] = std::move(divergence);
   return {};
 }
@@ -162,9 +157,11 @@ Result<std::optional<OriginNumber>> Salvage::DestinationOf(OriginNumber number,
     return DestinationOf(number);
   }
   OriginRow& other = found->second.other;
-  if (other.number == 0 || range.first < other.first_sequence) {
+  if (other.number == 0) {
     other.first_sequence = range.first;
-    DOAGENT_ASSIGN(other.number, PutOrigin(writer_.database(), other));
+    DOAGENT_ASSIGN(const auto put, Place(other));
+    if (!put) return std::nullopt;
+    other.number = *put;
   }
   return other.number;
 }
@@ -172,20 +169,18 @@ Result<std::optional<OriginNumber>> Salvage::DestinationOf(OriginNumber number,
 Result<std::optional<OriginNumber>> Salvage::DestinationOf(OriginNumber number) {
   const auto found = destinations_.find(number);
   if (found != destinations_.end()) return found->second;
-  // Beside origins that are known, one that is not is a wrong number.
-  if (IsLog() || number < 1 || !tables_.origins.empty()) return std::nullopt;
+  // Beside origins that are known, one that is not is a wrong number; beside none, a forgotten one.
+  const bool unknown = tables_.origins.empty() && !tables_.no_origins;
+  if (IsLog() || number < 1 || !unknown) return std::nullopt;
   OriginRow origin;
   origin.spool_id = SubstituteId("origin", source_.name, number);
   if (IsOwn(number)) {
     origin.spool_id = SpoolId::FromBytes(*tables_.own_id).value_or(origin.spool_id);
   }
   origin.host = source_.host;
-  DOAGENT_ASSIGN(const auto known, LoadOrigins(writer_.database()));
-  for (const OriginRow& one : known) {
-    if (one.spool_id == origin.spool_id) return destinations_[number] = one.number;
-  }
-  DOAGENT_ASSIGN(const OriginNumber put, PutOrigin(writer_.database(), origin));
-  return destinations_[number] = put;
+  DOAGENT_ASSIGN(const auto put, Place(origin));
+  if (put) destinations_[number] = *put;
+  return put;
 }
 
 Result<bool> Salvage::Step() {
@@ -349,11 +344,25 @@ void Salvage::NotePlaced(OriginNumber origin, Incarnation incarnation, const Ran
   records_ += sequences.count();
 }
 
+Result<void> Salvage::MoveBeginnings(const KnownOrigins& known) {
+  for (const auto& [spool_id, origin] : known) {
+    OriginRow longer = origin;
+    for (const auto& [whose, sequences] : placed_) {
+      if (whose.first != origin.number) continue;
+      longer.first_sequence = std::min(longer.first_sequence, sequences.first());
+    }
+    if (longer.first_sequence == origin.first_sequence) continue;
+    DOAGENT_TRY(PutOrigin(writer_.database(), longer));
+  }
+  return {};
+}
+
 Result<void> Salvage::PutPlaced() {
   if (placed_.empty()) return {};
   Database& database = writer_.database();
   // Whoever stores meanwhile may know an earlier beginning.
-  DOAGENT_TRY(LoadIncarnations());
+  DOAGENT_ASSIGN(const auto known, LoadIncarnations());
+  if (role_ == Role::kAgent) DOAGENT_TRY(MoveBeginnings(known));
   for (const auto& [whose, sequences] : placed_) {
     const auto [start, begun] = incarnations_.try_emplace(whose, sequences.first());
     if (!begun && start->second <= sequences.first()) continue;

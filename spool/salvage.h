@@ -38,6 +38,7 @@ enum class WreckKind : std::uint8_t {
 
 struct SalvageSource {
   std::shared_ptr<const Wreck> wreck;
+  std::shared_ptr<const WreckTables> tables;  // the wreck's
   std::string name;  // of the set of files: it is marked as taken over under this name
   WreckKind kind = WreckKind::kFiles;
   Host host = {};  // of records whose origin cannot be made out
@@ -89,11 +90,17 @@ class Salvage {
     OriginRow other;                      // where it goes on; number 0: not needed yet
   };
 
+  // The destination's.
+  using KnownOrigins = std::map<SpoolId, OriginRow>;
+
   Result<void> PutOrigins();
   // All of the destination's origins; where their incarnations begin is remembered.
-  Result<std::vector<OriginRow>> LoadIncarnations();
-  Result<void> PutOriginsOfLog(std::vector<OriginRow> known);
-  Result<void> PutOriginsOfFiles(std::vector<OriginRow> known);
+  Result<KnownOrigins> LoadIncarnations();
+  Result<void> PutOriginsOfLog(const KnownOrigins& known);
+  Result<void> PutOriginsOfFiles(const KnownOrigins& known);
+  // The destination's number of an origin with this id, which is put there if need be. Nothing: it
+  // was removed by command.
+  Result<std::optional<OriginNumber>> Place(OriginRow origin);
   bool IsLog() const { return source_.kind != WreckKind::kFiles; }
   // Where records of the wreck's origin go, that one incarnation wrote. Nothing: they cannot be
   // placed.
@@ -101,7 +108,7 @@ class Salvage {
                                                     const SequenceRange& range);
   Result<std::optional<OriginNumber>> DestinationOf(OriginNumber number);
   Result<void> NoteDivergence(const OriginRow& origin, const OriginRow& same,
-                              const std::vector<OriginRow>& known);
+                              const KnownOrigins& known);
   // Whose the newest of the rows is that prove themselves.
   void NoteNewest(const RawRow& row);
   // Whether the wreck's own id is that of this origin, where nothing says whose its records are.
@@ -115,6 +122,8 @@ class Salvage {
   // Records were taken over: which ones, and whose they are, is written with them.
   void NotePlaced(OriginNumber origin, Incarnation incarnation, const RangeSet& sequences);
   Result<void> PutPlaced();
+  // What an agent's numbering is said to begin behind would never be delivered.
+  Result<void> MoveBeginnings(const KnownOrigins& known);
   // What becomes of one of the wreck's origins: all of it goes to one of the destination, or what
   // is from a divergence on to another.
   struct Part {
@@ -131,6 +140,7 @@ class Salvage {
   RangeSet Stored(const Part& part, const RangeSet& present) const;
   Result<void> PutParked();
   Result<void> PutRemovedIds();
+  Result<void> PutRequests();
   Result<void> PutTotals();
   Result<std::vector<SalvageLoss>> Losses();
   Result<std::vector<SalvageLoss>> LossesOfReceiver();
@@ -141,7 +151,7 @@ class Salvage {
   RecordDecoder decoder_;
   SalvageSource source_;
   const Role role_;  // of the spool that it is taken over into
-  WreckTables tables_;
+  const WreckTables& tables_;
   Phase phase_ = Phase::kObjects;
   std::size_t image_ = 0;
   std::map<OriginNumber, OriginNumber> destinations_;

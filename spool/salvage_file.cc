@@ -31,13 +31,10 @@ Result<void> CheckPaths(const std::filesystem::path& wreck, const std::filesyste
 
 // What an owner would enter as events, where there is none to write them.
 Result<void> EnterLosses(Writer& writer, Role role, const std::vector<SalvageLoss>& losses) {
-  constexpr auto kKind = static_cast<std::int64_t>(RemovalKind::kDamaged);
-  DOAGENT_ASSIGN(auto removed, LoadRemoved(writer.database()));
+  constexpr auto kKind = static_cast<std::int64_t>(RemovalKind::kLost);
   for (const SalvageLoss& loss : losses) {
     if (role == Role::kAgent) {
-      RangeSet& all = removed[{loss.origin, kKind}];
-      all.Add(loss.sequences);
-      DOAGENT_TRY(WriteRemoved(writer.database(), loss.origin, kKind, all, loss.sequences));
+      DOAGENT_TRY(AddRemoved(writer.database(), loss.origin, kKind, loss.sequences));
     }
     DOAGENT_TRY(writer.AddTotals(loss.origin, EventKind::kSalvageLoss, 1, loss.sequences.count()));
   }
@@ -52,8 +49,8 @@ Result<SalvagedFile> SalvageFile(const std::filesystem::path& wreck,
   DOAGENT_TRY(CheckPaths(wreck, output));
   DOAGENT_ASSIGN(Wreck opened, Wreck::Open(wreck));
   const auto shared = std::make_shared<const Wreck>(std::move(opened));
-  const WreckTables tables = shared->ReadTables();
-  const Role role = tables.role.value_or(Role::kAgent);
+  const auto tables = std::make_shared<const WreckTables>(shared->ReadTables());
+  const Role role = tables->role.value_or(Role::kAgent);
   DOAGENT_ASSIGN([[maybe_unused]] const LockFile lock, LockFile::Acquire(output, "do-agent-spool"));
   ReserveFile no_reserve(output, 0);
   DOAGENT_ASSIGN(const OwnedFile owned, OpenOwned(output, role, now, no_reserve));
@@ -61,7 +58,8 @@ Result<SalvagedFile> SalvageFile(const std::filesystem::path& wreck,
   DOAGENT_ASSIGN(const auto sealer, Sealer::Prepare(writer));
   DOAGENT_ASSIGN(
       const auto salvage,
-      Salvage::Begin(writer, *sealer, {.wreck = shared, .name = wreck.filename().string()}));
+      Salvage::Begin(writer, *sealer,
+                     {.wreck = shared, .tables = tables, .name = wreck.filename().string()}));
   for (bool more = true; more;) {
     DOAGENT_ASSIGN(more, salvage->Step());
     if (progress) progress(salvage->progress());
@@ -71,10 +69,10 @@ Result<SalvagedFile> SalvageFile(const std::filesystem::path& wreck,
   DOAGENT_TRY(EnterLosses(writer, role, losses));
   // An agent that goes on with it begins a new spool id: the last numbers of the old one may have
   // been used. A receiver's own id names no numbers.
-  if (role == Role::kReceiver && tables.own_id) {
-    DOAGENT_TRY(StoreMeta(writer.database(), "spool_id", *tables.own_id));
+  if (role == Role::kReceiver && tables->own_id) {
+    DOAGENT_TRY(StoreMeta(writer.database(), "spool_id", *tables->own_id));
   }
-  if (tables.local) DOAGENT_TRY(StoreMeta(writer.database(), "local", *tables.local));
+  if (tables->local) DOAGENT_TRY(StoreMeta(writer.database(), "local", *tables->local));
   DOAGENT_TRY(transaction.Commit());
   SalvagedFile result;
   result.records = salvage->records();

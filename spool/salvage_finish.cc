@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "spool/explained.h"
+#include "spool/forget.h"
 #include "spool/salvage.h"
 
 namespace doagent::spool {
@@ -60,14 +61,10 @@ Result<void> Salvage::PutDelivered(const Part& part, const RangeSet& present) {
 Result<void> Salvage::PutRemoved(const Part& part, Sequence last) {
   last = std::min(last, part.range.last);
   if (last < part.range.first) return {};
-  Database& database = writer_.database();
-  DOAGENT_ASSIGN(auto removed, LoadRemoved(database));
   for (const auto& [key, ranges] : tables_.removed) {
     if (key.first != part.from) continue;
-    RangeSet& all = removed[{part.to, key.second}];
-    const RangeSet added(ranges.Within({part.range.first, last}));
-    all.Add(added);
-    DOAGENT_TRY(WriteRemoved(database, part.to, key.second, all, added));
+    DOAGENT_TRY(AddRemoved(writer_.database(), part.to, key.second,
+                           RangeSet(ranges.Within({part.range.first, last}))));
   }
   return {};
 }
@@ -133,6 +130,18 @@ Result<void> Salvage::PutRemovedIds() {
   DOAGENT_ASSIGN(const auto known, LoadOrigins(writer_.database()));
   for (const OriginRow& row : known) gone.erase(row.spool_id);
   for (const SpoolId& spool_id : gone) DOAGENT_TRY(MarkRemoved(writer_.database(), spool_id));
+  return {};
+}
+
+Result<void> Salvage::PutRequests() {
+  DOAGENT_ASSIGN(Statement insert,
+                 writer_.database().Prepare("INSERT INTO requests(kind, argument) SELECT ?1, ?2 "
+                                            "WHERE NOT EXISTS(SELECT 1 FROM requests "
+                                            "WHERE kind = ?1 AND argument = ?2)"));
+  for (const SpoolId& spool_id : tables_.forget_wanted) {
+    DOAGENT_ASSIGN(const auto there, FindOrigin(writer_.database(), spool_id));
+    if (there) DOAGENT_TRY(insert.Bind(std::string(kForgetRequest), spool_id.Hex()).Run());
+  }
   return {};
 }
 
@@ -208,6 +217,7 @@ Result<std::vector<SalvageLoss>> Salvage::Finish() {
       DOAGENT_TRY(StoreMetaInteger(writer_.database(), MarkOf(name), 0));
     }
     DOAGENT_TRY(PutRemovedIds());
+    DOAGENT_TRY(PutRequests());
   }
   DOAGENT_TRY(StoreMetaInteger(writer_.database(), MarkOf(source_.name),
                                static_cast<std::int64_t>(records_)));

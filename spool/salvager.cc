@@ -7,6 +7,11 @@
 
 namespace doagent::spool {
 
+Salvager::Source::Source(std::string its_name, std::shared_ptr<const Wreck> its_wreck)
+    : name(std::move(its_name)),
+      wreck(std::move(its_wreck)),
+      tables(std::make_shared<const WreckTables>(wreck->ReadTables())) {}
+
 Result<std::unique_ptr<Salvager>> Salvager::Prepare(Writer& writer, Sealer& sealer, Host host) {
   std::unique_ptr<Salvager> salvager(new Salvager(writer, sealer, std::move(host)));
   for (const auto& aside : FilesSetAside(writer.database().path())) {
@@ -25,26 +30,29 @@ Result<void> Salvager::Add(const std::filesystem::path& aside) {
                        wreck.error().Message());
     return {};
   }
-  sources_.push_back({name, std::make_shared<const Wreck>(*std::move(wreck))});
+  sources_.emplace_back(name, std::make_shared<const Wreck>(*std::move(wreck)));
   return {};
 }
 
-void Salvager::AddVanished(const std::string& name, std::shared_ptr<const Wreck> wreck) {
-  sources_.insert(sources_.begin(), {name, std::move(wreck)});
+Result<void> Salvager::AddVanished(const std::vector<Vanished>& vanished) {
+  for (const Vanished& one : vanished) {
+    DOAGENT_ASSIGN(const bool taken_over, WasSalvaged(writer_.database(), one.name));
+    if (!taken_over) sources_.insert(sources_.begin(), Source(one.name, one.wreck));
+  }
+  return {};
 }
 
 bool Salvager::Concerns(std::string_view spool_id) const {
   return std::any_of(sources_.begin(), sources_.end(), [spool_id](const Source& source) {
-    const WreckTables tables = source.wreck->ReadTables();
     return std::any_of(
-        tables.origins.begin(), tables.origins.end(),
+        source.tables->origins.begin(), source.tables->origins.end(),
         [spool_id](const OriginRow& origin) { return origin.spool_id.bytes() == spool_id; });
   });
 }
 
 bool Salvager::IsInAnother(const std::string& name) const {
   return std::any_of(sources_.begin(), sources_.end(), [&name](const Source& source) {
-    return source.wreck->ReadTables().salvaged.count(name) != 0;
+    return source.tables->salvaged.count(name) != 0;
   });
 }
 
@@ -53,14 +61,14 @@ std::set<SpoolId> Salvager::RemovedLater(const std::string& name) const {
   auto later = std::find_if(sources_.begin(), sources_.end(), named);
   std::set<SpoolId> removed;
   while (later != sources_.end() && ++later != sources_.end()) {
-    removed.merge(later->wreck->ReadTables().removed_ids);
+    removed.insert(later->tables->removed_ids.begin(), later->tables->removed_ids.end());
   }
   return removed;
 }
 
 std::optional<ReceiverId> Salvager::FormerReceiver() const {
   if (sources_.empty()) return std::nullopt;
-  const WreckTables tables = sources_.back().wreck->ReadTables();
+  const WreckTables& tables = *sources_.back().tables;
   if (tables.role != Role::kReceiver || !tables.own_id) return std::nullopt;
   return ReceiverId::FromBytes(*tables.own_id);
 }
@@ -70,6 +78,7 @@ Result<std::unique_ptr<Salvage>> Salvager::Begin(const Source& source, WreckKind
   DOAGENT_ASSIGN(const bool came_with_another, WasSalvaged(writer_.database(), source.name));
   return Salvage::Begin(writer_, sealer_,
                         {.wreck = source.wreck,
+                         .tables = source.tables,
                          .name = source.name,
                          .kind = kind,
                          .host = host_,
@@ -108,7 +117,7 @@ Result<void> Salvager::TakeOverLogs(const std::filesystem::path& copied) {
     const bool just_copied = aside.filename() == copied.filename();
     const WreckKind kind = just_copied ? WreckKind::kOwnLog : WreckKind::kFoundLog;
     DOAGENT_ASSIGN(auto salvage,
-                   Begin({name, std::make_shared<const Wreck>(*std::move(wreck))}, kind));
+                   Begin(Source(name, std::make_shared<const Wreck>(*std::move(wreck))), kind));
     for (bool more = true; more;) {
       DOAGENT_ASSIGN(more, salvage->Step());
     }

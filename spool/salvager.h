@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "spool/held_file.h"
 #include "spool/ids.h"
 #include "spool/model.h"
 #include "spool/result.h"
@@ -27,8 +28,9 @@ class Salvager {
   // origin cannot be made out.
   static Result<std::unique_ptr<Salvager>> Prepare(Writer& writer, Sealer& sealer, Host host);
 
-  // A file without a name in the file system, not taken over yet; comes first.
-  void AddVanished(const std::string& name, std::shared_ptr<const Wreck> wreck);
+  // Files without a name in the file system; come first. Those that were taken over are left out:
+  // the commit that did may have failed, and be on the disk all the same.
+  Result<void> AddVanished(const std::vector<Vanished>& vanished);
 
   // Whether something that is still to be taken over has records of this spool id.
   bool Concerns(std::string_view spool_id) const;
@@ -64,8 +66,11 @@ class Salvager {
 
  private:
   struct Source {
+    Source(std::string its_name, std::shared_ptr<const Wreck> its_wreck);
+
     std::string name;
     std::shared_ptr<const Wreck> wreck;
+    std::shared_ptr<const WreckTables> tables;  // read once: they may be long
   };
 
   Salvager(Writer& writer, Sealer& sealer, Host host)

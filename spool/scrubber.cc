@@ -11,10 +11,8 @@ constexpr ReadLimits kStep{64 << 10, 32};
 // Of what is damaged, so much is kept for whoever wants to know what became of it.
 constexpr const char* kKept = "(SELECT count(*) FROM damaged) < 1000";
 
-std::string MoveFrom(const std::string& table) {
-  return "INSERT OR REPLACE INTO damaged(id, found_unix_ms, what, payload) "
-         "SELECT id, ?, ?, payload FROM " +
-         table + " WHERE id = ? AND " + kKept;
+std::string PayloadIn(const std::string& table) {
+  return "SELECT payload FROM " + table + " WHERE id = ? AND " + kKept;
 }
 
 }  // namespace
@@ -87,25 +85,36 @@ Result<std::optional<DamagedRecords>> Scrubber::Step(const std::vector<OriginNum
   return std::nullopt;
 }
 
+void Scrubber::LookAt(OriginNumber origin, Sequence sequence) {
+  origin_ = origin;
+  done_ = sequence - 1;
+}
+
 Result<void> Scrubber::SetAside(const DamagedRecords& damaged, WallTime now) {
-  DOAGENT_ASSIGN(Statement move,
-                 writer_.database().Prepare(MoveFrom(damaged.block ? "blocks" : "records")));
-  const auto move_one = [&](Sequence sequence) {
-    return move.Bind(UnixMilliseconds(now), damaged.what, PackId(damaged.origin, sequence)).Run();
-  };
-  const auto removed = [this](Result<void> done) -> Result<void> {
-    if (!done || writer_.database().Changes() > 0) return done;
-    return Fail(ErrorCode::kSalvage, writer_.database().path(), "what is read cannot be removed");
-  };
-  if (damaged.block) {
-    DOAGENT_TRY(move_one(*damaged.block));
-    return removed(writer_.blocks().Remove(damaged.origin, *damaged.block));
-  }
-  for (const auto& [first, last] : damaged.sequences.ToVector()) {
-    for (Sequence sequence = first; sequence <= last; ++sequence) {
-      DOAGENT_TRY(move_one(sequence));
-      DOAGENT_TRY(removed(writer_.records().Remove(damaged.origin, sequence)));
+  Database& database = writer_.database();
+  DOAGENT_ASSIGN(Statement select,
+                 database.Prepare(PayloadIn(damaged.block ? "blocks" : "records")));
+  DOAGENT_ASSIGN(Statement keep,
+                 database.Prepare("INSERT OR REPLACE INTO damaged"
+                                  "(id, found_unix_ms, what, payload) VALUES(?, ?, ?, ?)"));
+  // Removed before it is kept: on a full disk there are no other pages for it.
+  const auto move = [&](Sequence sequence) -> Result<void> {
+    const std::int64_t id = PackId(damaged.origin, sequence);
+    DOAGENT_ASSIGN(const bool kept, select.Bind(id).Step());
+    const std::string payload(kept ? select.Blob(0) : std::string_view());
+    select.Reset();
+    DOAGENT_TRY(damaged.block ? writer_.blocks().Remove(damaged.origin, sequence)
+                              : writer_.records().Remove(damaged.origin, sequence));
+    if (database.Changes() == 0) {
+      return Fail(ErrorCode::kSalvage, database.path(), "what is read cannot be removed");
     }
+    return kept
+               ? keep.Bind(id, UnixMilliseconds(now), damaged.what, std::string_view(payload)).Run()
+               : Result<void>();
+  };
+  if (damaged.block) return move(*damaged.block);
+  for (const auto& [first, last] : damaged.sequences.ToVector()) {
+    for (Sequence sequence = first; sequence <= last; ++sequence) DOAGENT_TRY(move(sequence));
   }
   return {};
 }

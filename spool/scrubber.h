@@ -33,6 +33,8 @@ class Scrubber {
   // Looks at a few records, or one block, behind those of the step before; at the end it begins
   // again. `origins`: ascending.
   Result<std::optional<DamagedRecords>> Step(const std::vector<OriginNumber>& origins);
+  // Something is wrong here: the next step looks at it.
+  void LookAt(OriginNumber origin, Sequence sequence);
 
   // Moves them where nobody reads them. REQUIRES a write transaction, and nothing stored or removed
   // since Step.

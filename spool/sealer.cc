@@ -153,14 +153,17 @@ Result<void> Sealer::Thin(OriginNumber origin, Sequence first, const RangeSet& s
 Result<void> Sealer::Merge(OriginNumber origin, const StoredBlock& block,
                            const DecodedBlock& decoded) {
   std::map<Sequence, NumberedSnapshot> merged;
+  std::vector<Sequence> replaced;
   for (Sequence next = block.range.first; next <= block.range.last;) {
     DOAGENT_ASSIGN(const auto there, reader_.blocks().Find(origin, next, block.range.last));
     if (!there) break;
     DOAGENT_ASSIGN(const DecodedBlock theirs, decoder_.Block(*there));
     AddTo(merged, theirs);
-    DOAGENT_TRY(writer_.blocks().Remove(origin, there->range.first));
+    replaced.push_back(there->range.first);
     next = there->range.last + 1;
   }
+  // Only now: whoever calls goes on where one of them is damaged.
+  for (const Sequence first : replaced) DOAGENT_TRY(writer_.blocks().Remove(origin, first));
   for (const Sequence sequence : decoded.sequences()) {
     DOAGENT_TRY(writer_.records().Remove(origin, sequence));
   }

@@ -47,7 +47,8 @@ class Sealer {
 
   // Puts a block that came from elsewhere. Rows that it has go; where its range overlaps blocks
   // that are there, all of them become blocks anew. REQUIRES a write transaction, the block's
-  // layouts among the objects, and that what both have is the same.
+  // layouts among the objects, and that what both have is the same. kPark: one of those that are
+  // there is damaged; nothing is changed.
   Result<void> Merge(OriginNumber origin, const StoredBlock& block, const DecodedBlock& decoded);
 
  private:

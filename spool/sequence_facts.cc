@@ -22,7 +22,7 @@ std::string_view Name(RemovalKind kind) {
     case RemovalKind::kExpired: return "expired";
     case RemovalKind::kEvicted: return "evicted";
     case RemovalKind::kThinned: return "thinned";
-    case RemovalKind::kDamaged: return "damaged";
+    case RemovalKind::kLost: return "lost";
   }
   return "";
 }

@@ -18,7 +18,7 @@
 namespace doagent::spool {
 
 inline constexpr std::array<RemovalKind, 4> kRemovalKinds = {
-    RemovalKind::kExpired, RemovalKind::kEvicted, RemovalKind::kThinned, RemovalKind::kDamaged};
+    RemovalKind::kExpired, RemovalKind::kEvicted, RemovalKind::kThinned, RemovalKind::kLost};
 
 // "expired", "evicted", "thinned", "damaged".
 std::string_view Name(RemovalKind kind);

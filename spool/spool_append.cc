@@ -349,7 +349,6 @@ Result<SpoolId> Spool::Impl::StartNewEpoch(Sequence from, const std::string& rea
 
   maintenance_->Look(old_row.number);
   maintenance_->Look(new_row.number);
-  DOAGENT_TRY(retention_->Reload());
   const std::lock_guard lock(state_mutex_);
   OriginState& old_state = Current();
   auto& starts = old_state.row.incarnations;

@@ -12,18 +12,8 @@
 namespace doagent::spool {
 namespace {
 
-// Invalid where there is none: it will then be found to be another one, and looked for again.
-Descriptor Hold(const std::filesystem::path& path) {
-  auto file = Descriptor::OpenForReading(path);
-  return file && *file ? **std::move(file) : Descriptor();
-}
-
 tl::unexpected<Error> MissingOwnOrigin(const std::filesystem::path& path) {
   return Fail(ErrorCode::kSalvage, path.string(), "the origin that it is written by is not there");
-}
-
-std::filesystem::path LogOf(const std::filesystem::path& path) {
-  return path.string() + "-wal";
 }
 
 }  // namespace
@@ -95,12 +85,7 @@ Result<void> Spool::Impl::PrepareUpkeep() {
   Sealer& sealer = maintenance_->sealer();
   DOAGENT_ASSIGN(retention_, Retention::Prepare(*writer_, sealer, reserve_, options_.retention));
   DOAGENT_ASSIGN(salvager_, Salvager::Prepare(*writer_, sealer, options_.host));
-  for (auto one = vanished_.begin(); one != vanished_.end();) {
-    // The commit that took it over may have failed, and be on the disk all the same.
-    DOAGENT_ASSIGN(const bool taken_over, WasSalvaged(writer_->database(), one->name));
-    if (!taken_over) salvager_->AddVanished(one->name, one->wreck);
-    one = taken_over ? vanished_.erase(one) : std::next(one);
-  }
+  DOAGENT_TRY(salvager_->AddVanished(vanished_));
   DOAGENT_ASSIGN(scrubber_, Scrubber::Prepare(*writer_));
   DOAGENT_ASSIGN(forgetter_, Forgetter::Prepare(*writer_));
   return {};
@@ -184,7 +169,7 @@ Result<void> Spool::Impl::UseFile(OwnedFile owned) {
   }
   DOAGENT_TRY(BeginToForget());
   DOAGENT_TRY(OpenForReadingToo());
-  HoldFile();
+  held_.Hold();
   if (salvager_->SeenLogs()) DOAGENT_TRY(FinishLogs());
   // What fails before this begins anew, with a start event more.
   begun_ = true;
@@ -214,12 +199,6 @@ void Spool::Impl::CloseFile(bool leave_log) {
   writer_.reset();
 }
 
-void Spool::Impl::HoldFile() {
-  // What is held already stays: closing it would give up SQLite's locks on the same file.
-  if (!held_database_.IsAt(path_)) held_database_ = Hold(path_);
-  if (!held_log_.IsAt(LogOf(path_))) held_log_ = Hold(LogOf(path_));
-}
-
 Result<void> Spool::Impl::Reopen() {
   CloseFile(/*leave_log=*/true);
   auto reopened = ReopenFile();
@@ -228,11 +207,7 @@ Result<void> Spool::Impl::Reopen() {
 }
 
 Result<void> Spool::Impl::ReopenFile() {
-  // Not OpenOwned: the file is not to be looked through for a disk that failed once.
-  DOAGENT_ASSIGN(writer_, Writer::Open(path_, Role::kAgent));
-  DOAGENT_TRY(writer_->database().SettleLog());
-  DOAGENT_TRY(SetLogSize(writer_->database()));
-  writer_->database().LeaveLogAtClose(false);
+  DOAGENT_ASSIGN(writer_, OpenAgain(path_, Role::kAgent));
   DOAGENT_TRY(PrepareUpkeep());
   DOAGENT_ASSIGN(auto stored, LoadStates(writer_->database()));
   DOAGENT_ASSIGN(const auto own_id, LoadMeta(writer_->database(), "spool_id"));
@@ -254,6 +229,8 @@ Result<void> Spool::Impl::ReopenFile() {
       known->second.head = own ? std::max(known->second.head, state.head) : state.head;
       known->second.row = std::move(state.row);
       known->second.delivery.SetParked(state.delivery.parked());
+      // A salvage may have filled them.
+      known->second.delivery.ForgetHoles();
     }
     const OriginState* const own = Find(*current_id);
     if (own == nullptr) return MissingOwnOrigin(path_);
@@ -272,7 +249,7 @@ Result<void> Spool::Impl::ReopenFile() {
   encoder_.emplace(incarnation_, options_.key_interval);
   key_number_.reset();
   DOAGENT_TRY(OpenForReadingToo());
-  HoldFile();
+  held_.Hold();
   suspect_ = false;
   return {};
 }
@@ -282,8 +259,7 @@ Result<void> Spool::Impl::ReplaceFile(const std::string& why) {
   begun_ = false;
   DOAGENT_ASSIGN(const auto aside, SetAside(path_, wall_));
   // From here on there is nothing at the path, whatever becomes of the new file.
-  held_database_ = Descriptor();
-  held_log_ = Descriptor();
+  held_.Release();
   log_due_.clear();
   damage_.clear();
   {
@@ -295,21 +271,8 @@ Result<void> Spool::Impl::ReplaceFile(const std::string& why) {
 }
 
 Result<void> Spool::Impl::ReplaceVanished() {
-  const bool log_left = held_log_.IsAt(LogOf(path_));
-  // Two files that were removed one after the other may have had the same inode.
-  const std::string name = "the file that was removed (inode " +
-                           std::to_string(held_database_.Inode()) + ", noticed at " +
-                           std::to_string(UnixNanoseconds(wall_) / 1'000'000'000) + ")";
-  // Its content is there as long as it is open.
-  Descriptor database = std::move(held_database_);
-  Descriptor log = std::move(held_log_);
   CloseFile(/*leave_log=*/true);
-  auto kept = PageFile::Open(std::move(database), std::move(log));
-  if (kept) {
-    vanished_.push_back({name, std::make_shared<const Wreck>(*std::move(kept))});
-    // SQLite would apply it to whatever database stands there.
-    if (log_left) RemoveLog(path_);
-  }
+  if (auto vanished = held_.TakeVanished(wall_)) vanished_.push_back(*std::move(vanished));
   log_due_.clear();
   beginning_due_ = "the file of the spool was removed or replaced while the agent ran";
   return OpenOrMakeNew();
@@ -339,7 +302,7 @@ Result<void> Spool::Impl::MakeFileReady() {
   if (!lock_.IsNamed()) {
     DOAGENT_ASSIGN(lock_, LockFile::Acquire(path_, options_.program));
     // Another may have written meanwhile: what follows is a new incarnation's.
-    if (held_database_.IsAt(path_)) {
+    if (held_.IsAtPath()) {
       CloseFile(/*leave_log=*/true);
       return OpenOrMakeNew();
     }
@@ -349,11 +312,11 @@ Result<void> Spool::Impl::MakeFileReady() {
     damage_ = damage_seen_;
   }
   // There may have been no descriptor left for it.
-  if (begun_ && !held_database_.valid()) HoldFile();
-  if (held_database_.valid() && held_database_.IsGoneFrom(path_)) return ReplaceVanished();
+  if (begun_ && !held_.holds()) held_.Hold();
+  if (held_.IsGone()) return ReplaceVanished();
   if (!damage_.empty()) return ReplaceFile(std::string(damage_));
   if (!begun_) return OpenOrMakeNew();
-  if (writer_ && !suspect_ && held_log_.IsGoneFrom(LogOf(path_))) {
+  if (writer_ && !suspect_ && held_.LogIsGone()) {
     // Without its log the database alone would lack the newest records: now it has them.
     DOAGENT_TRY(writer_->database().EmptyLog());
     suspect_ = true;

@@ -16,6 +16,7 @@
 #include "spool/append_queue.h"
 #include "spool/delivery.h"
 #include "spool/forget.h"
+#include "spool/held_file.h"
 #include "spool/lock_file.h"
 #include "spool/maintenance.h"
 #include "spool/object_table.h"
@@ -51,12 +52,6 @@ struct Tried {
   std::uint64_t dropped = 0;  // 0: a record
 };
 
-// A file that has no name in the file system any more.
-struct Vanished {
-  std::string name;  // of no other
-  std::shared_ptr<const Wreck> wreck;
-};
-
 using Unwritten = std::map<OriginNumber, std::map<ReceiverId, RangeSet>>;
 
 // Locks are taken in the order write, read, state; the state lock is never held across SQL.
@@ -69,6 +64,7 @@ class Spool::Impl {
         local_(options.local),
         lock_(std::move(lock)),
         reserve_(options.path, options.retention.bytes_max),
+        held_(options.path),
         wall_(options.wall),
         mono_(options.mono) {}
   ~Impl();
@@ -160,8 +156,9 @@ class Spool::Impl {
   Result<void> BeginToForget();
   // Removes some of them. True: there is more.
   Result<bool> ForgetSome();
-  // Looks whether some more of what is stored can still be read.
-  Result<void> ScrubSome();
+  // Looks whether some more of what is stored can still be read. True: something cannot, and is set
+  // aside.
+  Result<bool> ScrubSome();
   // The id by which an event names the origin: zero for its own.
   SpoolId ForeignId(OriginNumber origin) const;
   // How many of them no receiver has.
@@ -180,7 +177,6 @@ class Spool::Impl {
   Result<Opening> WriteBeginning();
   Result<void> OpenForReadingToo();
   void CloseFile(bool leave_log);
-  void HoldFile();
   // What has to be done before something can be written: the file is there, is the one that was
   // opened, and what was written to it is known to be on the disk.
   Result<void> MakeReady();
@@ -207,10 +203,7 @@ class Spool::Impl {
 
   std::mutex write_mutex_;  // guards what follows, up to the next one
   ReserveFile reserve_;
-  // The files as they were opened last, to be found even if their names are gone, and to be known
-  // again. Before the connections: closing a descriptor of a file gives up SQLite's locks on it.
-  Descriptor held_database_;
-  Descriptor held_log_;
+  HeldFile held_;                   // before the connections: it must go after them
   std::unique_ptr<Writer> writer_;  // none: the file could not be opened again
   AppendQueue queue_;
   std::optional<Tried> tried_;

@@ -91,11 +91,18 @@ Result<bool> Spool::Impl::Retain(WallTime wall, MonoTime mono) {
     }
   }
   const auto event = LossEvent(*removal, wall, mono);
-  DOAGENT_TRY(Commit(/*acknowledgements_due=*/false, [&]() -> Result<void> {
+  const auto removed = Commit(/*acknowledgements_due=*/false, [&]() -> Result<void> {
     DOAGENT_TRY(retention_->Apply(*removal));
     if (!event) return {};
     return writer_->InsertRecord(CurrentNumber(), *event, std::nullopt);
-  }));
+  });
+  if (!removed && removed.error().code == ErrorCode::kPark) {
+    // A damaged block cannot be thinned, and would be chosen again and again.
+    scrubber_->LookAt(removal->origin, removal->range.first);
+    DOAGENT_ASSIGN(const bool found, ScrubSome());
+    if (found) return true;
+  }
+  DOAGENT_TRY(removed);
   retention_->Applied(*removal);
   if (event) AdvanceHead(event->sequence);
   const std::lock_guard lock(state_mutex_);
@@ -160,8 +167,9 @@ Result<void> Spool::Impl::FinishSalvage() {
                 [this](const Vanished& one) { return one.name == salvager_->current().name(); });
   // Before anything else can fail: nothing is taken over twice.
   salvager_->Done();
+  // What somebody wanted forgotten there.
+  forget_wanted_ = true;
   auto loaded = LoadStates(writer_->database());
-  if (auto reloaded = retention_->Reload(); !reloaded) loaded = Fail(std::move(reloaded).error());
   if (!loaded) {
     // They are loaded when the file is opened again.
     suspect_ = true;
@@ -199,11 +207,11 @@ void Spool::Impl::WatchLog() {
   log_pinned_ = pinned;
 }
 
-Result<void> Spool::Impl::ScrubSome() {
+Result<bool> Spool::Impl::ScrubSome() {
   std::vector<OriginNumber> origins;
   for (const OriginExtent& extent : Extents()) origins.push_back(extent.number);
   DOAGENT_ASSIGN(const auto damaged, scrubber_->Step(origins));
-  if (!damaged) return {};
+  if (!damaged) return false;
   Event event = EventNow(EventKind::kSalvageLoss, "damaged: " + damaged->what);
   event.spool_id = ForeignId(damaged->origin);
   event.ranges = damaged->sequences.ToVector();
@@ -217,7 +225,7 @@ Result<void> Spool::Impl::ScrubSome() {
   }));
   AdvanceHead(sequence);
   Notice(std::to_string(damaged->sequences.count()) + " records are set aside: " + event.reason);
-  return {};
+  return true;
 }
 
 Result<void> Spool::Impl::BeginToForget() {
@@ -250,7 +258,6 @@ Result<bool> Spool::Impl::ForgetSome() {
   std::erase_if(forgetting_,
                 [&origin](const OriginRow& row) { return row.number == origin.number; });
   salvager_->BeginAgain();
-  DOAGENT_TRY(retention_->Reload());
   return !forgetting_.empty();
 }
 
@@ -287,7 +294,7 @@ Result<bool> Spool::Impl::MaintainSome(WallTime wall, MonoTime mono) {
   if (salvaging) return true;
   // Not while objects are taken over that nothing names yet.
   DOAGENT_TRY(maintenance_->Sweep(key_number_));
-  DOAGENT_TRY(ScrubSome());
+  DOAGENT_ASSIGN([[maybe_unused]] const bool damaged, ScrubSome());
   WatchLog();
   return false;
 }

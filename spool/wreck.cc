@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "spool/forget.h"
+
 namespace doagent::spool {
 namespace {
 
@@ -15,8 +17,9 @@ constexpr const char* kOriginIndex = "sqlite_autoindex_origins_1";
 // says so is damaged.
 const std::map<std::string, PageNumber>& UsualRoots() {
   static const std::map<std::string, PageNumber> kRoots = {
-      {"meta", 3},     {"origins", 4},    {kOriginIndex, 5}, {"incarnations", 6}, {"stored", 12},
-      {"removed", 13}, {"receivers", 14}, {"delivered", 16}, {"parked", 17},      {"ledger", 18}};
+      {"meta", 3},    {"origins", 4},  {kOriginIndex, 5}, {"incarnations", 6},
+      {"stored", 12}, {"removed", 13}, {"receivers", 14}, {"delivered", 16},
+      {"parked", 17}, {"ledger", 18},  {"requests", 19}};
   return kRoots;
 }
 
@@ -44,6 +47,15 @@ class TableReader {
 
   void VisitNamed(const std::string& table, const std::function<void(const RawRow&)>& visit) {
     Visit(roots_.at(table), visit);
+  }
+
+  // Whether the table is whole and has no rows.
+  bool IsEmpty(const std::string& table) {
+    constexpr std::uint8_t kTableLeaf = 13;
+    constexpr std::size_t kCellCount = 3;
+    Page page;
+    return get_(roots_.at(table), page) && page[0] == kTableLeaf &&
+           ReadBigEndian(&page[kCellCount], 2) == 0;
   }
 
   // Ranges in a table with the columns origin, one more, first and last.
@@ -137,6 +149,7 @@ void ReadOrigins(TableReader& reader, WreckTables& tables) {
     if (number < 1) continue;
     tables.origins.push_back({number, spool_id, 1, {}, "", std::move(incarnations[number])});
   }
+  tables.no_origins = tables.origins.empty() && reader.IsEmpty("origins");
   // An agent writes the origin that came last.
   const auto own = tables.own_id ? SpoolId::FromBytes(*tables.own_id) : std::nullopt;
   if (!own || tables.role == Role::kReceiver || tables.origins.empty()) return;
@@ -188,6 +201,11 @@ WreckTables Wreck::ReadTables() const {
     }
   });
   ReadLedger(reader, tables);
+  reader.VisitNamed("requests", [&tables](const RawRow& row) {
+    if (!HasShape(row, {Kind::kNull, Kind::kText, Kind::kText})) return;
+    if (row.values[1].bytes != kForgetRequest) return;
+    if (const auto id = SpoolId::FromHex(row.values[2].bytes)) tables.forget_wanted.insert(*id);
+  });
   return tables;
 }
 

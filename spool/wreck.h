@@ -41,7 +41,9 @@ struct WreckTables {
   std::optional<std::string> local;   // meta's
   std::set<std::string> salvaged;     // names of the sets of files that were taken over into it
   std::set<SpoolId> removed_ids;      // of origins that were removed by command
+  std::set<SpoolId> forget_wanted;    // of origins that were about to be
   std::vector<OriginRow> origins;     // with their incarnations
+  bool no_origins = false;            // there were none, which is not: they cannot be read
   std::map<OriginNumber, RangeSet> stored;
   RangesByPair removed;
   RangesByPair delivered;  // by the wreck's receiver numbers

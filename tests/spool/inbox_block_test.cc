@@ -12,6 +12,7 @@
 #include "spool/inbox.h"
 #include "spool/reader.h"
 #include "spool/record_codec.h"
+#include "tests/spool/verify_support.h"
 #include "tests/support/object_set.h"
 #include "tests/support/snapshots.h"
 #include "tests/support/temp_dir.h"
@@ -124,6 +125,12 @@ class Receiver {
                                  [](const Error& error) { ADD_FAILURE() << error.Message(); });
     EXPECT_TRUE(visited) << visited.error().Message();
     return records;
+  }
+
+  // The block that begins with this sequence.
+  void Damage(Sequence first) {
+    Sql(dir_ / "inbox.db",
+        "UPDATE blocks SET payload = zeroblob(length(payload)) WHERE id = " + Id(first));
   }
 
   OriginStatus Status() { return (*(*Reader::Open(dir_ / "inbox.db"))->Status()).origins.front(); }
@@ -259,6 +266,25 @@ TEST_F(InboxBlockFixture, WhatGoesForWantOfSpaceIsCounted) {
   while (receiver_.Maintain()) continue;
   EXPECT_THAT(receiver_.Records(), IsEmpty());
   EXPECT_EQ(receiver_.Status().lost_records, 61U);
+}
+
+TEST_F(InboxBlockFixture, WhatIsDamagedBesideItHoldsUpABlockForAMomentAndTakesNothingWithIt) {
+  const RangeSet first({{2, 9}});
+  const RangeSet second({{20, 27}});
+  const RangeSet both({{2, 27}});
+  EXPECT_EQ(receiver_.Store(agent_.Block(first)).stored, first);
+  EXPECT_EQ(receiver_.Store(agent_.Block(second)).stored, second);
+  receiver_.Damage(20);
+  const BatchOutcome outcome = receiver_.Store(agent_.Block(both));
+  ASSERT_THAT(outcome.refused, SizeIs(1));
+  EXPECT_EQ(outcome.refused[0].refusal, Refusal::kRetry);
+  // What is stored there is looked through, a block at a time.
+  for (int step = 0; step < 3; ++step) receiver_.Maintain();
+  EXPECT_THAT(receiver_.Records(), SizeIs(8));
+  // Only what is damaged is lost, unless it comes again.
+  EXPECT_EQ(receiver_.Store(agent_.Block(both)).stored, both);
+  EXPECT_THAT(receiver_.Records(), SizeIs(26));
+  EXPECT_THAT(receiver_.Status().missing, IsEmpty());
 }
 
 }  // namespace

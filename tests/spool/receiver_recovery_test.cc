@@ -406,5 +406,61 @@ TEST_F(ReceiverRecoveryTest, WhatIsDamagedWhileItRunsIsReplacedUnderTheSameName)
   inbox_.reset();
 }
 
+TEST_F(ReceiverRecoveryTest, AFileThatIsRemovedWhileItRunsIsReplacedAndItsRecordsAreKept) {
+  const ReceiverId id = inbox_->receiver_id();
+  for (const char* suffix : {"", "-wal", "-shm"}) fs::remove(inbox_path_.string() + suffix);
+  // What was acknowledged is known at once, so that nobody need send it again.
+  IncomingBatch first = batch_;
+  first.records.resize(1);
+  const auto stored = inbox_->Store({first}, MakeSnapshot(41).wall);
+  ASSERT_TRUE(stored) << stored.error().Message();
+  EXPECT_EQ(stored->front().stored.count(), 1U);
+  EXPECT_EQ(inbox_->receiver_id(), id);
+  EXPECT_THAT(inbox_->TakeNotices(), Contains(HasSubstr("removed or replaced")));
+  ExpectEverythingThere();
+  inbox_.reset();
+  inbox_ = OpenInbox();
+  EXPECT_EQ(inbox_->receiver_id(), id);
+}
+
+TEST_F(ReceiverRecoveryTest, AStopFirstTakesOverWhatNobodyElseCould) {
+  fs::create_directory(dir_ / "elsewhere");
+  for (const char* suffix : {"", "-wal", "-shm"}) {
+    fs::rename(inbox_path_.string() + suffix,
+               dir_ / "elsewhere" / ("inbox.db" + std::string(suffix)));
+  }
+  ASSERT_TRUE(inbox_->TakeOverVanished());
+  inbox_.reset();
+  inbox_ = OpenInbox();
+  ASSERT_TRUE(inbox_->Register({"agent", false}, claim_));
+  ExpectEverythingThere();
+}
+
+TEST_F(ReceiverRecoveryTest, WhatIsToBeForgottenIsForgottenThoughTheFileIsReplaced) {
+  ASSERT_TRUE(
+      RequestForget(inbox_path_, *PlanToForget(inbox_path_, claim_.spool_id, std::nullopt)));
+  inbox_.reset();
+  DamageInbox();
+  inbox_ = OpenInbox();
+  Settle();
+  EXPECT_THAT((*Reader::Open(inbox_path_))->Status()->origins, IsEmpty());
+}
+
+TEST_F(ReceiverRecoveryTest, WhereTheLastOriginWasForgottenNothingComesBackUnderAnotherName) {
+  ASSERT_TRUE(
+      RequestForget(inbox_path_, *PlanToForget(inbox_path_, claim_.spool_id, std::nullopt)));
+  Settle();
+  // After a crash its records are still in the log.
+  const std::string database = Bytes(inbox_path_);
+  const std::string log = Bytes(inbox_path_.string() + "-wal");
+  inbox_.reset();
+  std::ofstream(inbox_path_, std::ios::binary) << database;
+  std::ofstream(inbox_path_.string() + "-wal", std::ios::binary) << log;
+  DamageInbox();
+  inbox_ = OpenInbox();
+  Settle();
+  EXPECT_THAT((*Reader::Open(inbox_path_))->Status()->origins, IsEmpty());
+}
+
 }  // namespace
 }  // namespace doagent::spool

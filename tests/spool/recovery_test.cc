@@ -19,6 +19,7 @@
 #include "spool/wreck.h"
 #include "tests/spool/damaged_spools.h"
 #include "tests/spool/recovery_support.h"
+#include "tests/spool/verify_support.h"
 #include "tests/support/fault_vfs.h"
 #include "tests/support/snapshots.h"
 
@@ -32,6 +33,7 @@ using test::ReadEverything;
 using test::TestHost;
 using test::TestSpoolOptions;
 using ::testing::Contains;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
@@ -396,6 +398,32 @@ TEST_F(RecoveryTest, ADamagedRecordIsSetAsideAndTheLedgerSaysSo) {
   EXPECT_THAT(Reasons(EventKind::kSalvageLoss), Contains(HasSubstr("checksum")));
   EXPECT_THAT(FilesSetAside(path()), IsEmpty());
   ExpectNoRiddles();
+}
+
+TEST_F(RecoveryTest, AWrongBeginningOfTheNumbersHidesNoRecord) {
+  Write(Sample().database(), Sample().log());
+  Sql(path(), "UPDATE origins SET first_sequence = 1000");
+  std::fstream(path(), std::ios::in | std::ios::out | std::ios::binary)
+      << std::string(1024, '\x55');
+  const auto spool = Open();
+  Settle(*spool);
+  EXPECT_EQ(Survivors(), Sample().records().size());
+  const auto claims = spool->Claims();
+  ASSERT_THAT(*claims, SizeIs(2));
+  EXPECT_EQ((*OpenForReading(path()))->QueryInteger("SELECT max(first_sequence) FROM origins"), 1);
+}
+
+TEST_F(RecoveryTest, NoNameIsGivenTwiceThoughTheClockBeginsAnew) {
+  Write(Sample().database(), Sample().log());
+  const WallTime boot(std::chrono::seconds(5));
+  const auto first = SetAside(path(), boot + std::chrono::milliseconds(1));
+  ASSERT_TRUE(first);
+  ASSERT_TRUE(RemoveSetAside(*first));
+  Write(Sample().database(), Sample().log());
+  const auto second = SetAside(path(), boot + std::chrono::milliseconds(2));
+  ASSERT_TRUE(second);
+  EXPECT_NE(*first, *second);
+  EXPECT_THAT(FilesSetAside(path()), ElementsAre(*second));
 }
 
 }  // namespace

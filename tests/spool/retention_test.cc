@@ -13,6 +13,7 @@
 #include "spool/set_aside.h"
 #include "spool/spool.h"
 #include "tests/spool/retention_support.h"
+#include "tests/spool/verify_support.h"
 #include "tests/support/snapshots.h"
 #include "tests/support/temp_dir.h"
 
@@ -23,7 +24,9 @@ using std::chrono::hours;
 using std::chrono::minutes;
 using std::chrono::seconds;
 using test::MakeSnapshot;
+using ::testing::Contains;
 using ::testing::ElementsAre;
+using ::testing::Field;
 using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::SizeIs;
@@ -371,6 +374,72 @@ TEST_F(RetentionTest, SpaceGoesBackToTheFileSystem) {
   Append(50, 2000);
   EXPECT_LT(std::filesystem::file_size(dir_ / "spool.db"), full / 2);
   EXPECT_LT(BytesOnDisk(), full / 2);
+}
+
+TEST_F(RetentionTest, DamagedBlocksGoFirstAndTheRestGoesOn) {
+  policy_.bytes_max = 2200 << 10;
+  Open();
+  while (Read().losses.empty()) Append(20, 1000);
+  // Everything but the newest: whatever is chosen next cannot be read.
+  const Sequence border = spool_->head() - 2 * kBlock;
+  Sql(dir_ / "spool.db", "UPDATE blocks SET payload = zeroblob(length(payload)) WHERE last < " +
+                             std::to_string(border));
+  Append(600, 1000);
+  EXPECT_LE(FileBytes(), policy_.bytes_max);
+  // What was too thin to be chosen is found when it is looked through.
+  Idle(hours(2));
+  EXPECT_THAT(Read().losses, Contains(Field(&Event::kind, EventKind::kSalvageLoss)));
+  CheckLedger();
+}
+
+TEST_F(RetentionTest, WhatIsKeptOfDamagedRecordsGoesBeforeAnythingElse) {
+  policy_.bytes_max = 4 << 20;
+  Open();
+  Append(700, 1000);
+  Sql(dir_ / "spool.db", "INSERT INTO damaged VALUES(1, 1, 'a test', zeroblob(2000000))");
+  Append(700, 1000);
+  EXPECT_LE(FileBytes(), policy_.bytes_max);
+  EXPECT_THAT(Read().losses, IsEmpty());
+  EXPECT_EQ((*OpenForReading(dir_ / "spool.db"))->QueryInteger("SELECT count(*) FROM damaged"), 0);
+}
+
+TEST_F(RetentionTest, TheOldestGoFirstWhateverTheirSpoolId) {
+  policy_.bytes_max = 2200 << 10;
+  Open();
+  Append(320, 1000);
+  ASSERT_THAT(Read().losses, IsEmpty());
+  spool_.reset();
+  std::fstream(dir_ / "spool.db", std::ios::in | std::ios::out | std::ios::binary)
+      << std::string(1024, '\x55');
+  Open();
+  Maintain();
+  const auto evicted = [this] {
+    std::vector<Event> events = Read().losses;
+    std::erase_if(events, [](const Event& event) { return event.kind == EventKind::kSalvageLoss; });
+    return events;
+  };
+  while (evicted().empty()) Append(1, 1000);
+  ASSERT_GT(spool_->head(), 2 * kBlock) << "the test is too short";
+  // The salvaged records are another origin's, with a higher number.
+  EXPECT_FALSE(evicted().front().spool_id.IsZero());
+}
+
+TEST_F(RetentionTest, WhatIsMissingStaysExplainedWhenTheEventThatSaysSoIsGone) {
+  Open();
+  Append(10);
+  Sql(dir_ / "spool.db", "UPDATE records SET checksum = 0 WHERE id = " + Id(5));
+  Idle(minutes(5));
+  const RangeSet events = Read().events;
+  ASSERT_EQ(Read().snapshots, RangeSet({{2, 4}, {6, 11}}));
+  ASSERT_EQ(events.last(), 12U);
+  // It is delivered, and what is around the gap is not.
+  Acknowledge(12, 12);
+  Idle(hours(26));
+  ASSERT_FALSE(Read().events.Contains(Sequence{12}));
+  ASSERT_EQ(Read().snapshots, RangeSet({{2, 4}, {6, 11}}));
+  EXPECT_THAT(Status().missing, IsEmpty());
+  spool_.reset();
+  EXPECT_THAT(Verify(dir_ / "spool.db").findings, IsEmpty());
 }
 
 }  // namespace

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "spool/ids.h"
+#include "spool/page_file.h"
 #include "spool/spool.h"
 #include "spool/verifier.h"
 #include "tests/support/snapshots.h"
@@ -75,8 +76,6 @@ inline std::string ReadFile(const std::filesystem::path& path) {
 inline void WriteFile(const std::filesystem::path& path, const std::string& bytes) {
   std::ofstream(path, std::ios::binary) << bytes;
 }
-
-inline constexpr std::size_t kPageBytes = 1024;
 
 // What can be done to the file itself. REQUIRES that nobody has it open.
 class RawFile {

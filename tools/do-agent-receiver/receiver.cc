@@ -152,6 +152,11 @@ void Receiver::Impl::Stop() {
     listening_.server.reset();
   }
   if (queue_) queue_->Stop();
+  if (!inbox_) return;
+  if (const auto taken = inbox_->TakeOverVanished(); !taken) {
+    log_.error("what was stored may be lost with its file: {}", taken.error().Message());
+  }
+  for (const std::string& notice : inbox_->TakeNotices()) log_.warn(notice);
 }
 
 Result<std::unique_ptr<Receiver>> Receiver::Start(const ReceiverOptions& options,

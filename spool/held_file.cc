@@ -1,0 +1,44 @@
+#include "spool/held_file.h"
+
+#include <utility>
+
+#include "spool/set_aside.h"
+
+namespace doagent::spool {
+namespace {
+
+// Invalid where there is none: it will then be found to be another one, and looked for again.
+Descriptor Open(const std::filesystem::path& path) {
+  auto file = Descriptor::OpenForReading(path);
+  return file && *file ? **std::move(file) : Descriptor();
+}
+
+}  // namespace
+
+HeldFile::HeldFile(std::filesystem::path path)
+    : path_(std::move(path)), log_path_(path_.string() + "-wal") {}
+
+void HeldFile::Hold() {
+  if (!database_.IsAt(path_)) database_ = Open(path_);
+  if (!log_.IsAt(log_path_)) log_ = Open(log_path_);
+}
+
+void HeldFile::Release() {
+  database_ = Descriptor();
+  log_ = Descriptor();
+}
+
+std::optional<Vanished> HeldFile::TakeVanished(WallTime now) {
+  const bool log_left = log_.IsAt(log_path_);
+  // Two files that were removed one after the other may have had the same inode.
+  std::string name = "the file that was removed (inode " + std::to_string(database_.Inode()) +
+                     ", noticed at " + std::to_string(UnixNanoseconds(now) / 1'000'000'000) + ")";
+  // Its content is there as long as it is open.
+  auto pages =
+      PageFile::Open(std::exchange(database_, Descriptor()), std::exchange(log_, Descriptor()));
+  if (!pages) return std::nullopt;
+  if (log_left) RemoveLog(path_);
+  return Vanished{std::move(name), std::make_shared<const Wreck>(*std::move(pages))};
+}
+
+}  // namespace doagent::spool
