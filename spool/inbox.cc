@@ -19,9 +19,6 @@ namespace {
 
 constexpr const char* kOwnId = "spool_id";
 
-// Nobody may be listening.
-constexpr std::size_t kNoticesMax = 16;
-
 }  // namespace
 
 Result<void> Inbox::Impl::Load(const InboxOptions& options, const std::filesystem::path& log,
@@ -66,45 +63,6 @@ Result<void> Inbox::Impl::LoadOrigins() {
     origin.row = std::move(row);
   }
   return {};
-}
-
-Result<bool> Inbox::Impl::SalvageSome() {
-  DOAGENT_ASSIGN(const auto progress, salvager_->Step());
-  for (std::string& notice : salvager_->TakeNotices()) Notice(std::move(notice));
-  if (progress == Salvager::Progress::kNothing) return false;
-  if (progress == Salvager::Progress::kSeen) DOAGENT_TRY(FinishSalvage());
-  // Agents send meanwhile what may be there by now.
-  DOAGENT_TRY(LoadOrigins());
-  return true;
-}
-
-Result<void> Inbox::Impl::FinishSalvage() {
-  Salvage& salvage = salvager_->current();
-  DOAGENT_ASSIGN(Transaction transaction, writer_->Begin());
-  DOAGENT_ASSIGN(const auto losses, salvage.Finish());
-  // A receiver writes no events of its own; its totals tell.
-  std::uint64_t lost = 0;
-  for (const SalvageLoss& loss : losses) {
-    DOAGENT_TRY(
-        writer_->AddTotals(loss.origin, EventKind::kSalvageLoss, 1, loss.sequences.count()));
-    lost += loss.sequences.count();
-  }
-  DOAGENT_TRY(transaction.Commit());
-  for (const OriginNumber number : salvage.Origins()) maintenance_->Look(number);
-  Notice(std::to_string(salvage.records()) + " records were taken over from " + salvage.name() +
-         ", " + std::to_string(lost) + " were not in it");
-  salvager_->Done();
-  return {};
-}
-
-void Inbox::Impl::Notice(std::string text) {
-  if (notices_.size() < kNoticesMax) notices_.push_back(std::move(text));
-}
-
-Result<void> Inbox::Impl::FinishLogs() {
-  while (salvager_->SeenLogs()) DOAGENT_TRY(FinishSalvage());
-  // What is left of a damaged log would look like lost commits once more.
-  return StartLogAnew(writer_->database());
 }
 
 Result<void> Inbox::Impl::PutClaim(const Principal& principal, const Claim& claim) {
@@ -171,35 +129,6 @@ Result<void> Inbox::Impl::WriteOrigins(const Working& working) {
   return {};
 }
 
-Result<bool> Inbox::Impl::ForgetSome() {
-  DOAGENT_ASSIGN(const auto wanted, forgetter_->Wanted());
-  if (wanted.empty()) return false;
-  DOAGENT_ASSIGN(Transaction transaction, writer_->Begin());
-  DOAGENT_ASSIGN(const auto forgotten, forgetter_->Step(wanted.back()));
-  DOAGENT_TRY(transaction.Commit());
-  if (!forgotten) return true;
-  salvager_->BeginAgain();
-  // One that is sending at this moment registers again when it reconnects.
-  origins_.erase(forgotten->origin.spool_id);
-  return wanted.size() > 1;
-}
-
-Result<void> Inbox::Impl::ScrubSome(WallTime now) {
-  std::vector<OriginNumber> origins;
-  for (const auto& [spool_id, origin] : origins_) origins.push_back(origin.row.number);
-  std::sort(origins.begin(), origins.end());
-  DOAGENT_ASSIGN(const auto damaged, scrubber_->Step(origins));
-  if (!damaged) return {};
-  Database& database = writer_->database();
-  constexpr auto kKind = static_cast<std::int64_t>(RemovalKind::kLost);
-  DOAGENT_ASSIGN(Transaction transaction, writer_->Begin());
-  DOAGENT_TRY(scrubber_->SetAside(*damaged, now));
-  DOAGENT_TRY(AddRemoved(database, damaged->origin, kKind, damaged->sequences));
-  DOAGENT_TRY(
-      writer_->AddTotals(damaged->origin, EventKind::kSalvageLoss, 1, damaged->sequences.count()));
-  return transaction.Commit();
-}
-
 Result<std::vector<BatchOutcome>> Inbox::Impl::Store(const std::vector<IncomingBatch>& batches,
                                                      WallTime now) {
   Working working;
@@ -227,52 +156,6 @@ Result<std::vector<BatchOutcome>> Inbox::Impl::Store(const std::vector<IncomingB
     origins_[spool_id] = std::move(pending.origin);
   }
   return outcomes;
-}
-
-Result<bool> Inbox::Impl::Retain(WallTime wall, MonoTime mono) {
-  std::vector<Holding> holdings;
-  for (const auto& [spool_id, origin] : origins_) {
-    if (origin.stored.empty()) continue;
-    holdings.push_back({origin.row.number, false, origin.stored.last(), origin.stored});
-  }
-  DOAGENT_ASSIGN(const auto removal, retention_->Choose(holdings, wall, mono));
-  if (!removal) return retention_->Vacuum();
-  DOAGENT_ASSIGN(Transaction transaction, writer_->Begin());
-  DOAGENT_TRY(retention_->Apply(*removal));
-  // A receiver writes no events of its own; its totals tell.
-  if (removal->kind != RemovalKind::kExpired) {
-    DOAGENT_TRY(
-        writer_->AddTotals(removal->origin, EventKind::kEviction, 1, removal->sequences.count()));
-  }
-  DOAGENT_TRY(transaction.Commit());
-  retention_->Applied(*removal);
-  return true;
-}
-
-Result<bool> Inbox::Impl::Maintain(WallTime now, MonoTime mono) {
-  DOAGENT_ASSIGN(const bool more, MaintainSome(now, mono));
-  retention_->KeepRoom();
-  return more;
-}
-
-Result<bool> Inbox::Impl::MaintainSome(WallTime now, MonoTime mono) {
-  for (const auto& [spool_id, origin] : origins_) {
-    if (!maintenance_->Due(origin.row.number, now)) continue;
-    // What is between stored ranges may still come.
-    DOAGENT_ASSIGN(const bool sealed,
-                   maintenance_->Seal({origin.row.number, origin.stored, false}, now));
-    if (sealed) return true;
-  }
-  DOAGENT_ASSIGN(const bool retained, Retain(now, mono));
-  if (retained) return true;
-  DOAGENT_ASSIGN(const bool forgetting, ForgetSome());
-  if (forgetting) return true;
-  DOAGENT_ASSIGN(const bool salvaging, SalvageSome());
-  if (salvaging) return true;
-  // Not while objects are taken over that nothing names yet.
-  DOAGENT_TRY(maintenance_->Sweep(std::nullopt));
-  DOAGENT_TRY(ScrubSome(now));
-  return false;
 }
 
 Inbox::Inbox(const InboxOptions& options)

@@ -1,5 +1,5 @@
-// The Inbox's state. inbox.cc has the claims and the transaction, inbox_store.cc what becomes of a
-// batch.
+// The Inbox's state. inbox.cc has the file, the claims and the transaction, inbox_store.cc what
+// becomes of a batch, inbox_upkeep.cc what keeps the file small.
 #pragma once
 
 #include <tl/expected.hpp>
@@ -28,6 +28,9 @@
 #include "spool/writer.h"
 
 namespace doagent::spool {
+
+// Notices that are kept for people: nobody may be listening.
+inline constexpr std::size_t kNoticesMax = 16;
 
 struct InboxOrigin {
   OriginRow row;

@@ -1,39 +1,20 @@
 #include "spool/retention.h"
 
 #include <algorithm>
-#include <system_error>
 #include <utility>
 
 #include "spool/explained.h"
-#include "spool/file_system.h"
 #include "spool/origin_table.h"
 #include "spool/range_table.h"
-#include "spool/salvage.h"
-#include "spool/set_aside.h"
 
 namespace doagent::spool {
 namespace {
 
 // Small steps: a transaction of this size takes milliseconds.
 constexpr ReadLimits kPiece{256 << 10, 512};
-constexpr std::size_t kVacuumPages = 256;
-// Free pages that are kept for what is appended next.
-constexpr std::int64_t kFreePagesMin = 512;
-// What one run of the log may add to the file at most; of a small spool or disk, no more than this
-// part of it.
-constexpr std::uint64_t kRoomBytes = 1 << 20;
-constexpr std::uint64_t kRoomBytesMin = 16 << 10;
-constexpr std::uint64_t kRoomPartOfSpool = 64;
-constexpr std::uint64_t kRoomPartOfDisk = 16;
-// On a full disk, so much of the file is made free at most.
-constexpr std::uint64_t kRoomPartOfFile = 4;
 // How often the whole is looked at; what goes for want of space goes on at once.
 constexpr Nanoseconds kLookEvery = std::chrono::seconds(10);
 constexpr Nanoseconds kLookNearLimitEvery = std::chrono::seconds(1);
-// For want of space something goes before the limit is reached: what comes until the next look has
-// to fit in, and a block before its rows go. So much; of a small spool, no more than this part.
-constexpr std::uint64_t kMarginBytes = 16 << 20;
-constexpr std::uint64_t kMarginPartOfSpool = 16;
 // The border between what is kept and what is old may move so many times as fast as time passes: a
 // wall clock that is years ahead by mistake takes hours of history with it at most, not all of it.
 constexpr int kHorizonSpeed = 2;
@@ -42,10 +23,6 @@ constexpr int kThinningLevelMax = 6;
 // The newest quarter of what is undelivered is thinned last: what is newest is what people look at.
 constexpr Sequence kSparedShare = 4;
 constexpr const char* kHorizon = "retention_horizon_unix_ns";
-
-std::string Mebibytes(std::uint64_t bytes) {
-  return std::to_string(bytes >> 20) + " MiB";
-}
 
 // Every second one of them.
 RangeSet EverySecond(const RangeSet& sequences) {
@@ -57,20 +34,6 @@ RangeSet EverySecond(const RangeSet& sequences) {
     }
   }
   return second;
-}
-
-std::optional<std::uint64_t> DiskFreeBytes(const std::string& path) {
-  const auto disk = DiskSpaceAt(path);
-  return disk ? std::optional(disk->free_bytes) : std::nullopt;
-}
-
-std::uint64_t RoomWanted(const std::string& path, const RetentionPolicy& policy) {
-  std::uint64_t bytes = kRoomBytes;
-  if (policy.bytes_max > 0) bytes = std::min(bytes, policy.bytes_max / kRoomPartOfSpool);
-  if (const auto disk = DiskSpaceAt(path)) {
-    bytes = std::min(bytes, disk->total_bytes / kRoomPartOfDisk);
-  }
-  return std::max(bytes, kRoomBytesMin);
 }
 
 Removal RemovalOf(OriginNumber origin, const StoredBlock& block) {
@@ -99,119 +62,20 @@ Result<std::unique_ptr<Retention>> Retention::Prepare(Writer& writer, Sealer& se
                                                       ReserveFile& reserve,
                                                       const RetentionPolicy& policy) {
   DOAGENT_ASSIGN(RunReader runs, RunReader::Prepare(writer.database()));
-  std::unique_ptr<Retention> retention(
-      new Retention(writer, sealer, reserve, std::move(runs), policy));
+  std::unique_ptr<Retention> retention(new Retention(
+      writer, sealer, std::move(runs), policy, SpaceBudget(writer.database(), reserve, policy)));
   DOAGENT_ASSIGN(const auto horizon, LoadMetaInteger(writer.database(), kHorizon));
   if (horizon) retention->horizon_ = FromUnixNanoseconds(*horizon);
-  retention->room_wanted_ = RoomWanted(writer.database().path(), policy);
   return retention;
 }
 
-Result<Retention::Space> Retention::Measure() {
-  Database& database = writer_.database();
-  DOAGENT_ASSIGN(const std::int64_t pages, database.QueryInteger("PRAGMA page_count"));
-  DOAGENT_ASSIGN(const std::int64_t free_pages, database.QueryInteger("PRAGMA freelist_count"));
-  DOAGENT_ASSIGN(const std::int64_t page_bytes, database.QueryInteger("PRAGMA page_size"));
-  Space space;
-  space.pages_bytes = static_cast<std::uint64_t>(pages * page_bytes);
-  space.spare_bytes = static_cast<std::uint64_t>(free_pages * page_bytes);
-  space.file_bytes = database.BlocksBytes();
-  std::error_code none;
-  const std::uintmax_t log = std::filesystem::file_size(database.path() + "-wal", none);
-  // What one large transaction left is not worth a record.
-  const bool cut = log > kLogBytes && database.CopyLog();
-  if (!none) space.beside_bytes += cut ? kLogBytes : log;
-  space.beside_bytes += reserve_.bytes();
-  for (const auto& aside : FilesSetAside(database.path())) {
-    DOAGENT_ASSIGN(const bool taken_over, WasSalvaged(database, aside.filename().string()));
-    (taken_over ? space.beside_bytes : space.awaited_bytes) += BytesOfSet(aside);
-  }
-  space.disk_free_bytes =
-      policy_.disk_free_bytes ? policy_.disk_free_bytes() : DiskFreeBytes(database.path());
-  return space;
-}
-
-std::uint64_t Retention::Margin() const {
-  return std::min(kMarginBytes, policy_.bytes_max / kMarginPartOfSpool);
-}
-
-bool Retention::DiskIsShort(const Space& space) const {
-  return space.disk_free_bytes && *space.disk_free_bytes < policy_.disk_free_bytes_min;
-}
-
-std::string Retention::Want(const Space& space) {
-  if (policy_.bytes_max > 0 && space.UsedBytes() > policy_.bytes_max - Margin()) {
-    return "the spool may have " + Mebibytes(policy_.bytes_max);
-  }
-  // In one go when there is little, rather than a little at every turn.
-  const std::uint64_t enough = std::min(room_wanted_, space.file_bytes / kRoomPartOfFile);
-  making_room_ = disk_full_ && space.Room() < (making_room_ ? enough : enough / 2);
-  if (making_room_) return "the disk is full";
-  // What is about to be given back counts as given back.
-  if (DiskIsShort(space) && *space.disk_free_bytes + space.Room() < policy_.disk_free_bytes_min) {
-    return "the disk has " + Mebibytes(*space.disk_free_bytes) + " left, " +
-           Mebibytes(policy_.disk_free_bytes_min) + " are to stay free";
-  }
-  return "";
-}
-
 void Retention::NoteDiskFull() {
-  write_refused_ = true;
+  space_.NoteDiskFull();
   looked_ = false;
-}
-
-void Retention::MakeRoom(const Space& space) {
-  Database& database = writer_.database();
-  // With what was given up, the log may be copied now.
-  const bool refused = std::exchange(write_refused_, false);
-  if (refused) database.CopyLog();
-  disk_full_ = false;
-  const std::uint64_t wanted = space.pages_bytes + room_wanted_;
-  kept_bytes_ = std::min(kept_bytes_, wanted);
-  const std::uint64_t growth = wanted > space.file_bytes ? wanted - space.file_bytes : 0;
-  if (policy_.disk_free_bytes_min > 0 && space.disk_free_bytes &&
-      *space.disk_free_bytes < policy_.disk_free_bytes_min + growth) {
-    // What is to stay free is room enough: nothing else is kept.
-    kept_bytes_ = 0;
-    if (space.file_bytes > space.pages_bytes + kRoomBytesMin) database.CopyLog();
-    return;
-  }
-  // Not a little at every turn.
-  if (growth <= room_wanted_ / 4) return;
-  auto kept = database.KeepBlocks(wanted);
-  // Where it cannot be known before, a write has to be refused first.
-  disk_full_ = kept ? !*kept : refused;
-  // On a full disk, what there still is: others would take it.
-  std::uint64_t less = growth;
-  while (kept == false && less > kRoomBytesMin) {
-    less /= 2;
-    kept = database.KeepBlocks(wanted - growth + less);
-  }
-  if (kept == true) kept_bytes_ = wanted - growth + (disk_full_ ? less : growth);
 }
 
 void Retention::KeepRoom() {
-  if (kept_bytes_ == 0 || writer_.database().BlocksBytes() >= kept_bytes_) return;
-  if (writer_.database().KeepBlocks(kept_bytes_) == true) return;
-  kept_bytes_ = 0;
-  looked_ = false;
-}
-
-Result<bool> Retention::GiveUpWreck() {
-  for (const auto& aside : FilesSetAside(writer_.database().path())) {
-    DOAGENT_ASSIGN(const bool taken_over,
-                   WasSalvaged(writer_.database(), aside.filename().string()));
-    if (taken_over && RemoveSetAside(aside)) return true;
-  }
-  return false;
-}
-
-Result<bool> Retention::GiveUpDamaged() {
-  Database& database = writer_.database();
-  DOAGENT_TRY(
-      database.Execute("DELETE FROM damaged WHERE id IN "
-                       "(SELECT id FROM damaged ORDER BY found_unix_ms LIMIT 16)"));
-  return database.Changes() > 0;
+  if (!space_.KeepRoom()) looked_ = false;
 }
 
 Result<void> Retention::MoveHorizon(WallTime wall, MonoTime mono) {
@@ -350,7 +214,7 @@ Result<std::optional<Removal>> Retention::ForSpace(const std::vector<Holding>& h
 
 Result<std::optional<Removal>> Retention::Choose(const std::vector<Holding>& holdings,
                                                  WallTime wall, MonoTime mono) {
-  if (looked_ && mono - looked_at_ < (near_limit_ ? kLookNearLimitEvery : kLookEvery)) {
+  if (looked_ && mono - looked_at_ < (space_.near_limit() ? kLookNearLimitEvery : kLookEvery)) {
     return std::nullopt;
   }
   if (policy_.expires) DOAGENT_TRY(MoveHorizon(wall, mono));
@@ -362,23 +226,9 @@ Result<std::optional<Removal>> Retention::Choose(const std::vector<Holding>& hol
     if (removal) removal->reason = "older than is to be kept";
   }
   if (!removal) {
-    DOAGENT_ASSIGN(Space space, Measure());
-    MakeRoom(space);
-    DOAGENT_ASSIGN(space, Measure());
-    std::string want = Want(space);
-    while (!want.empty()) {
-      DOAGENT_ASSIGN(bool given_up, GiveUpWreck());
-      if (!given_up) {
-        DOAGENT_ASSIGN(given_up, GiveUpDamaged());
-      }
-      if (!given_up) break;
-      DOAGENT_ASSIGN(space, Measure());
-      want = Want(space);
-    }
-    near_limit_ = policy_.bytes_max > 0 && space.TakenBytes() > policy_.bytes_max - 2 * Margin();
+    DOAGENT_ASSIGN(const std::string want, space_.Look());
     if (want.empty()) {
       thinning_ = ThinningPass();
-      if (!disk_full_) reserve_.Restore();
       return std::nullopt;
     }
     // What is younger than the floor only when nothing else is left.
@@ -427,35 +277,6 @@ Result<void> Retention::Apply(const Removal& removal) {
 
 void Retention::Applied(const Removal& removal) {
   if (removal.kind == RemovalKind::kThinned) thinning_ = chosen_thinning_;
-}
-
-Result<bool> Retention::Vacuum() {
-  Database& database = writer_.database();
-  DOAGENT_ASSIGN(const std::int64_t free_pages, database.QueryInteger("PRAGMA freelist_count"));
-  if (free_pages == 0) return false;
-  DOAGENT_ASSIGN(const Space space, Measure());
-  // Half the margin is left to free pages, which are soon used again.
-  const bool too_large =
-      policy_.bytes_max > 0 && space.TakenBytes() > policy_.bytes_max - Margin() / 2;
-  const bool wanted = too_large || DiskIsShort(space);
-  DOAGENT_ASSIGN(const std::int64_t pages, database.QueryInteger("PRAGMA page_count"));
-  if (disk_full_) {
-    // They are kept for what comes next; but the file has to have all pages that are left.
-    const auto page_bytes =
-        static_cast<std::int64_t>(space.pages_bytes) / std::max<std::int64_t>(pages, 1);
-    const auto beyond = pages - static_cast<std::int64_t>(space.file_bytes) / page_bytes;
-    if (beyond <= 0) return false;
-    const auto count = std::min<std::int64_t>({beyond, free_pages, kVacuumPages});
-    DOAGENT_TRY(database.Execute("PRAGMA incremental_vacuum(" + std::to_string(count) + ")"));
-    database.CopyLog();
-    return true;
-  }
-  if (!wanted && free_pages < std::max(kFreePagesMin, pages / 8)) return false;
-  kept_bytes_ = 0;  // that was for a longer file; the next look sees to it
-  DOAGENT_TRY(database.Execute("PRAGMA incremental_vacuum(" + std::to_string(kVacuumPages) + ")"));
-  // The file gets shorter when the log is copied into it; that comes by itself, but not at once.
-  if (wanted) database.CopyLog();
-  return true;
 }
 
 }  // namespace doagent::spool

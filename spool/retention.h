@@ -5,9 +5,7 @@
 // Works on the writing connection: whoever holds that calls it. Not thread-safe.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
-#include <filesystem>
 #include <map>
 #include <memory>
 #include <optional>
@@ -21,6 +19,7 @@
 #include "spool/result.h"
 #include "spool/run_reader.h"
 #include "spool/sealer.h"
+#include "spool/space_budget.h"
 #include "spool/spool.h"
 #include "spool/time.h"
 #include "spool/writer.h"
@@ -76,14 +75,14 @@ class Retention {
   // A write found no space: what there is to be done about it is not put off.
   void NoteDiskFull();
   // The file cannot grow any more: the next records have to fit into what it has.
-  bool disk_full() const { return disk_full_; }
+  bool disk_full() const { return space_.disk_full(); }
 
   // A checkpoint may have given back what is kept for the growth of the file: it is taken again
   // before anybody else takes it. To be called after whatever commits.
   void KeepRoom();
 
   // Gives free pages back to the file system, some at a time. True: there are more.
-  Result<bool> Vacuum();
+  Result<bool> Vacuum() { return space_.Vacuum(); }
 
  private:
   // How far thinning has come: of each origin's blocks up to this sequence, one snapshot in 2^level
@@ -93,47 +92,14 @@ class Retention {
     std::map<OriginNumber, Sequence> done;
   };
 
-  struct Space {
-    std::uint64_t pages_bytes = 0;    // of the database, whether or not its file has them yet
-    std::uint64_t spare_bytes = 0;    // of its free pages
-    std::uint64_t file_bytes = 0;     // of its file, with what is kept for its growth
-    std::uint64_t beside_bytes = 0;   // of the log, and of what lies beside the file
-    std::uint64_t awaited_bytes = 0;  // of damaged files that are still to be taken over
-    std::optional<std::uint64_t> disk_free_bytes;
-    // What is in use, and what is taken on the disk. A file that is being taken over is there
-    // twice for a while: nothing goes for that.
-    std::uint64_t UsedBytes() const { return pages_bytes - spare_bytes + beside_bytes; }
-    std::uint64_t TakenBytes() const {
-      return std::max(file_bytes, pages_bytes) + beside_bytes + awaited_bytes;
-    }
-    // What fits in before the file has to grow.
-    std::uint64_t Room() const {
-      const std::uint64_t taken = pages_bytes - spare_bytes;
-      return file_bytes > taken ? file_bytes - taken : 0;
-    }
-  };
-
-  Retention(Writer& writer, Sealer& sealer, ReserveFile& reserve, RunReader runs,
-            const RetentionPolicy& policy)
+  Retention(Writer& writer, Sealer& sealer, RunReader runs, const RetentionPolicy& policy,
+            SpaceBudget space)
       : writer_(writer),
         sealer_(sealer),
-        reserve_(reserve),
         runs_(std::move(runs)),
-        policy_(policy) {}
+        policy_(policy),
+        space_(std::move(space)) {}
 
-  Result<Space> Measure();
-  bool DiskIsShort(const Space& space) const;
-  // How far below its limit the spool stays.
-  std::uint64_t Margin() const;
-  // Sees to it that what comes next can be copied from the log to the file, before it is in the
-  // log: a log that cannot be emptied is a dead end.
-  void MakeRoom(const Space& space);
-  // Damaged files of which everything has been taken over. False: there are none.
-  Result<bool> GiveUpWreck();
-  // What was kept of damaged records. False: there is nothing.
-  Result<bool> GiveUpDamaged();
-  // Why something has to go; empty: it need not.
-  std::string Want(const Space& space);
   Result<void> MoveHorizon(WallTime wall, MonoTime mono);
   // The origin's first records, all of which are in `allowed` and older than `before`.
   Result<std::optional<Removal>> First(OriginNumber origin, const RangeSet& allowed,
@@ -151,20 +117,14 @@ class Retention {
 
   Writer& writer_;
   Sealer& sealer_;
-  ReserveFile& reserve_;
   RunReader runs_;
   const RetentionPolicy policy_;
+  SpaceBudget space_;
   std::optional<WallTime> horizon_;  // what is older, and delivered, goes
   MonoTime looked_at_;               // when; what is older than the horizon changes slowly
   bool looked_ = false;
-  bool near_limit_ = false;
-  bool write_refused_ = false;
-  bool disk_full_ = false;
-  bool making_room_ = false;       // on a full disk, until there is enough
-  std::uint64_t room_wanted_ = 0;  // bytes, beyond the pages
-  std::uint64_t kept_bytes_ = 0;   // of the disk, for the file; 0: what it needs
-  ThinningPass thinning_;          // how far it has come
-  ThinningPass chosen_thinning_;   // how far it will have come with what was chosen last
+  ThinningPass thinning_;         // how far it has come
+  ThinningPass chosen_thinning_;  // how far it will have come with what was chosen last
 };
 
 }  // namespace doagent::spool
