@@ -206,6 +206,8 @@ Result<std::optional<Refused>> Inbox::Impl::StoreBlock(const StoredBlock& block,
     return Refused{Refusal::kEpochConflict, "other records are stored under its sequences", {}};
   }
   if (added.empty()) return std::nullopt;
+  auto incarnations = origin.row.incarnations;
+  const std::size_t begun = pending.begun.size();
   if (!NoteIncarnations(decoded->incarnation(), added, pending)) {
     return Refused{Refusal::kEpochConflict, kOtherOpening, {}};
   }
@@ -213,6 +215,8 @@ Result<std::optional<Refused>> Inbox::Impl::StoreBlock(const StoredBlock& block,
   if (!merged && merged.error().code == ErrorCode::kPark) {
     // Once that is set aside, the block can be stored.
     scrubber_->LookAt(origin.row.number, block.range.first);
+    origin.row.incarnations = std::move(incarnations);
+    pending.begun.resize(begun);
     return Refused{Refusal::kRetry, "what is stored beside it is damaged", {}};
   }
   DOAGENT_TRY(merged);

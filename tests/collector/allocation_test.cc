@@ -7,12 +7,13 @@
 
 #include "tests/collector/counted_allocation.h"
 #include "tests/collector/fake_host.h"
+#include "tests/support/paths.h"
 
 namespace doagent::test {
 namespace {
 
 TEST(Allocation, NoneInTheSteadyState) {
-  const auto host = std::filesystem::path(DOAGENT_SOURCE_DIR) / "tests/fixtures/hosts/vm-6.18";
+  const auto host = test::SourceDir() / "tests/fixtures/hosts/vm-6.18";
   auto options = FakeOptions();
   options.procfs = host / "proc";
   options.sysfs = host / "sys";

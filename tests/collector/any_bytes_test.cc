@@ -23,6 +23,7 @@
 #include "collector/proc_stat.h"
 #include "collector/sysfs_number.h"
 #include "collector/vmstat.h"
+#include "tests/support/paths.h"
 
 namespace doagent::collector {
 namespace {
@@ -63,7 +64,7 @@ const std::map<std::string, std::function<std::string(std::string_view)>>& Parse
 }
 
 std::string RealText(const std::string& path) {
-  const auto host = std::filesystem::path(DOAGENT_SOURCE_DIR) / "tests/fixtures/hosts/vm-6.18";
+  const auto host = test::SourceDir() / "tests/fixtures/hosts/vm-6.18";
   std::ifstream file(host / path, std::ios::binary);
   return {std::istreambuf_iterator<char>(file), {}};
 }

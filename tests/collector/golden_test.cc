@@ -13,12 +13,12 @@
 #include <vector>
 
 #include "tests/collector/fake_host.h"
+#include "tests/support/paths.h"
 
 namespace doagent::test {
 namespace {
 
-const std::filesystem::path kHosts =
-    std::filesystem::path(DOAGENT_SOURCE_DIR) / "tests/fixtures/hosts";
+const std::filesystem::path kHosts = test::SourceDir() / "tests/fixtures/hosts";
 
 std::vector<std::string> Hosts() {
   std::vector<std::string> hosts;

@@ -15,6 +15,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/paths.h"
+
 namespace doagent {
 namespace {
 
@@ -35,7 +37,7 @@ std::string FolderOf(const std::string& path) {
 
 std::vector<Include> AllIncludes(const std::vector<std::string>& folders) {
   static const std::regex kInclude(R"(^\s*#\s*include\s+["<]([^">]+)[">])");
-  const fs::path root = DOAGENT_SOURCE_DIR;
+  const fs::path root = test::SourceDir();
   std::vector<Include> includes;
   for (const auto& folder : folders) {
     for (const auto& entry : fs::recursive_directory_iterator(root / folder)) {
@@ -119,7 +121,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(LayoutTest, CodeLivesInItsFoldersAlone) {
   std::vector<std::string> strays;
-  const fs::path root = DOAGENT_SOURCE_DIR;
+  const fs::path root = test::SourceDir();
   const std::set<std::string> not_ours = {"build", ".git", "docs", "packaging"};
   for (const auto& entry : fs::directory_iterator(root)) {
     const std::string name = entry.path().filename().string();
@@ -137,7 +139,7 @@ TEST(LayoutTest, CodeLivesInItsFoldersAlone) {
 }
 
 TEST(LayoutTest, MainFilesAreShort) {
-  const fs::path root = DOAGENT_SOURCE_DIR;
+  const fs::path root = test::SourceDir();
   int programs = 0;
   for (const auto& entry : fs::recursive_directory_iterator(root / "tools")) {
     if (entry.path().filename() != "main.cc") continue;

@@ -13,14 +13,14 @@
 #include <iterator>
 
 #include "spool/check.h"
+#include "tests/support/paths.h"
 #include "tests/support/temp_dir.h"
 
 namespace doagent::test {
 namespace {
 
 std::string PathOf(const std::string& program) {
-  return program.find('/') == std::string::npos ? std::string(DOAGENT_BIN_DIR) + "/" + program
-                                                : program;
+  return program.find('/') == std::string::npos ? (ProgramDir() / program).string() : program;
 }
 
 std::vector<char*> Pointers(std::vector<std::string>& strings) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "collector/collector.h"
+#include "tests/support/paths.h"
 #include "tests/support/temp_dir.h"
 #include "tools/cli/command_line.h"
 #include "tools/cli/settings_file.h"
@@ -343,7 +344,7 @@ TEST_F(AgentSettingsTest, NoTwoSettingsShareAFlagOrAVariable) {
 // --- The example file ----------------------------------------------------------------------------
 
 std::string Example() {
-  std::ifstream file(DOAGENT_SOURCE_DIR "/packaging/do-agent.toml");
+  std::ifstream file(test::SourceDir() / "packaging/do-agent.toml");
   std::ostringstream text;
   text << file.rdbuf();
   return text.str();

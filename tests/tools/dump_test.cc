@@ -15,6 +15,7 @@
 
 #include "spool/inbox.h"
 #include "spool/spool.h"
+#include "tests/support/paths.h"
 #include "tests/support/snapshots.h"
 #include "tests/support/temp_dir.h"
 #include "tests/tools/run_command.h"
@@ -317,7 +318,7 @@ class DumpProgramTest : public DumpTest {
     if (!std::filesystem::exists(program_)) GTEST_SKIP() << program_ << " is not built";
   }
 
-  const std::string program_ = std::string(DOAGENT_BIN_DIR) + "/do-agent-spool";
+  const std::string program_ = (test::ProgramDir() / "do-agent-spool").string();
 };
 
 // As with `dump | head` once head has what it wants.

@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/paths.h"
 #include "tests/support/temp_dir.h"
 #include "tests/tools/memory_file.h"
 #include "tests/tools/run_command.h"
@@ -150,7 +151,7 @@ class CollectProgramTest : public ::testing::Test {
     if (!std::filesystem::exists(program_)) GTEST_SKIP() << program_ << " is not built";
   }
 
-  const std::string program_ = std::string(DOAGENT_BIN_DIR) + "/do-agent";
+  const std::string program_ = (test::ProgramDir() / "do-agent").string();
 };
 
 // promtool also has opinions on names. node_exporter's, which these are, it finds in two ways at

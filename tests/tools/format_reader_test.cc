@@ -18,6 +18,7 @@
 
 #include "spool/inbox.h"
 #include "spool/spool.h"
+#include "tests/support/paths.h"
 #include "tests/support/process.h"
 #include "tests/support/snapshots.h"
 #include "tests/support/temp_dir.h"
@@ -276,7 +277,7 @@ class FormatReaderTest : public ::testing::Test {
       GTEST_SKIP() << "needs the Debian packages python3-protobuf, protobuf-compiler and zstd: "
                    << tools.output;
     }
-    const std::string proto = std::string(DOAGENT_SOURCE_DIR) + "/proto";
+    const std::string proto = (test::SourceDir() / "proto").string();
     const auto generated = test::RunCommand("protoc -I '" + proto + "' --python_out='" +
                                             folder_.path().string() + "' doagent/v1/storage.proto");
     ASSERT_EQ(generated.status, 0) << generated.output;
@@ -285,7 +286,7 @@ class FormatReaderTest : public ::testing::Test {
   std::string Path(const char* name) const { return (folder_ / name).string(); }
 
   std::string Script(const std::string& name) const {
-    return kPython + " -B '" + DOAGENT_SOURCE_DIR + "/tests/format_reader/" + name + "' ";
+    return kPython + " -B '" + (test::SourceDir() / "tests/format_reader" / name).string() + "' ";
   }
 
   // Both ways of reading a spool, into two files; takes down what the reader says of its source.
