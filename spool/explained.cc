@@ -55,9 +55,14 @@ Result<void> AddTold(Database& database, OriginNumber origin, const StoredRecord
   const auto event = IntactEvent(record);
   if (!event || event->ranges.empty() || !MeansLoss(event->kind)) return {};
   if (!event->spool_id.IsZero()) {
-    DOAGENT_ASSIGN(const auto other, FindOrigin(database, event->spool_id));
-    if (!other) return {};
-    origin = *other;
+    // On a receiver nobody is believed about another principal's.
+    DOAGENT_ASSIGN(Statement select,
+                   database.Prepare("SELECT other.number FROM origins AS own JOIN origins AS other "
+                                    "ON own.principal = other.principal "
+                                    "WHERE own.number = ? AND other.spool_id = ?"));
+    DOAGENT_ASSIGN(const bool row, select.Bind(origin, event->spool_id.bytes()).Step());
+    if (!row) return {};
+    origin = select.Integer(0);
   }
   for (const auto& range : event->ranges) told[origin].Add(range);
   return {};

@@ -70,9 +70,11 @@ Result<std::optional<Forgotten>> Forgetter::Step(const OriginRow& origin) {
     if (run->block) {
       count += SequencesOf(*run->block).count();
       DOAGENT_TRY(writer_.blocks().Remove(origin.number, run->block->range.first));
+      DOAGENT_TRY(database.ExpectChange());
     }
     for (const StoredRecord& record : run->records) {
       DOAGENT_TRY(writer_.records().Remove(origin.number, record.sequence));
+      DOAGENT_TRY(database.ExpectChange());
     }
     count += run->records.size();
     DOAGENT_TRY(StoreMetaInteger(database, CountOf(origin), static_cast<std::int64_t>(count)));

@@ -22,8 +22,7 @@ constexpr const char* kOwnId = "spool_id";
 }  // namespace
 
 Result<void> Inbox::Impl::Load(const InboxOptions& options, const std::filesystem::path& log,
-                               const ReceiverId& receiver_id,
-                               const std::vector<Vanished>& vanished) {
+                               const ReceiverId& receiver_id, std::vector<Vanished>& vanished) {
   Database& database = writer_->database();
   DOAGENT_ASSIGN(maintenance_, Maintenance::Prepare(*writer_, options.seal));
   Sealer& sealer = maintenance_->sealer();
@@ -211,12 +210,21 @@ Result<void> Inbox::OpenFile(OwnedFile owned) {
 Result<void> Inbox::MakeReady() {
   if (!lock_->IsNamed()) {
     DOAGENT_ASSIGN(*lock_, LockFile::Acquire(options_.path, options_.program));
+    // Another may have written meanwhile.
+    CloseFile();
   }
+  // There may have been no descriptor left for it.
+  if (impl_ && !held_->holds()) held_->Hold();
   if (held_->IsGone()) {
     CloseFile();
     if (auto vanished = held_->TakeVanished(wall_)) vanished_.push_back(*std::move(vanished));
     damage_.clear();
     replaced_ = "the file of the spool was removed or replaced while the receiver ran";
+  }
+  if (impl_ && held_->LogIsGone()) {
+    // Without its log the database alone would lack the newest records: now it has them.
+    DOAGENT_TRY(impl_->writer().database().EmptyLog());
+    CloseFile();
   }
   if (impl_) return {};
   if (!damage_.empty()) {

@@ -67,7 +67,7 @@ class Inbox::Impl {
   // log: of this spool, with records that are in it alone; empty: there is none. receiver_id: what
   // the file is to say where it says nothing; zero: a random one. vanished: to be taken over.
   Result<void> Load(const InboxOptions& options, const std::filesystem::path& log,
-                    const ReceiverId& receiver_id, const std::vector<Vanished>& vanished);
+                    const ReceiverId& receiver_id, std::vector<Vanished>& vanished);
   const ReceiverId& receiver_id() const { return receiver_id_; }
   Writer& writer() { return *writer_; }
   Result<StoredClaim> Register(const Principal& principal, const Claim& claim);
@@ -129,6 +129,8 @@ class Inbox::Impl {
   Result<bool> ForgetSome();
   // Looks whether some more of what is stored can still be read.
   Result<void> ScrubSome(WallTime now);
+  Result<void> SetDamagedAside(const DamagedRecords& damaged, WallTime now);
+  Result<void> Remove(const Removal& removal);
   // Removes one thing, if something has to go. True: there may be more.
   Result<bool> Retain(WallTime wall, MonoTime mono);
 

@@ -22,6 +22,11 @@ Refusal RefusalFor(const Error& error) {
   return passing ? Refusal::kRetry : Refusal::kPermanent;
 }
 
+// After such an error the transaction may be gone: nothing more is to be written in it.
+bool IsOfDisk(const Error& error) {
+  return error.code != ErrorCode::kPark && error.code != ErrorCode::kRefuse;
+}
+
 RefusedRange RefuseOne(const StoredRecord& record, Refusal refusal, std::string detail) {
   return {{record.sequence, record.sequence}, refusal, std::move(detail), {}};
 }
@@ -92,6 +97,7 @@ Result<Inbox::Impl::Validated> Inbox::Impl::Validate(const StoredRecord& record)
     return validated;
   }
   const auto key = decoder_.catalog().FindKey(record.key);
+  if (!key && IsOfDisk(key.error())) return Fail(key.error());
   if (!key) return refuse(RefusalFor(key.error()), key.error().Message());
   series_decoded_ += (*key)->layout->series;
   const auto snapshot = DecodeRow(record, **key);
@@ -117,6 +123,7 @@ Result<tl::expected<DecodedBlock, Refused>> Inbox::Impl::Validate(const StoredBl
     return refuse(Refusal::kMissingObject, "a layout is missing", std::move(missing));
   }
   const auto layouts = decoder_.catalog().FindLayouts(block.layouts);
+  if (!layouts && IsOfDisk(layouts.error())) return Fail(layouts.error());
   if (!layouts) return refuse(RefusalFor(layouts.error()), layouts.error().Message());
   auto decoded = DecodeBlock(block, *layouts);
   if (!decoded) return refuse(Refusal::kPermanent, decoded.error().Message());
@@ -134,6 +141,7 @@ Result<bool> Inbox::Impl::VisitStored(OriginNumber origin, SequenceRange range,
       const auto row = record.kind == RecordKind::kRow
                            ? decoder_.Row(record)
                            : Result<NumberedSnapshot>(NumberedSnapshot());
+      if (!row && IsOfDisk(row.error())) return Fail(row.error());
       if (!row) continue;
       if (!visit(record.sequence, record.kind == RecordKind::kRow ? &row->snapshot : nullptr)) {
         return false;
@@ -141,6 +149,7 @@ Result<bool> Inbox::Impl::VisitStored(OriginNumber origin, SequenceRange range,
     }
     if (!run->block) continue;
     const auto block = decoder_.Block(*run->block);
+    if (!block && IsOfDisk(block.error())) return Fail(block.error());
     for (std::size_t i = 0; block && i < block->size(); ++i) {
       const Sequence sequence = block->sequences()[i];
       if (sequence < run->covered.first || sequence > run->covered.last) continue;
@@ -161,6 +170,9 @@ Result<std::optional<RefusedRange>> Inbox::Impl::CompareWithStored(const StoredR
   if (!run->records.empty() && run->records.front().checksum == record.checksum) {
     return std::nullopt;
   }
+  // What cannot be read is no other history.
+  DOAGENT_ASSIGN(Validated validated, Validate(record));
+  if (validated.refused) return std::move(validated.refused);
   // Other bytes may hold the same, written against another key or sealed.
   const auto row =
       record.kind == RecordKind::kRow ? decoder_.Row(record) : Result<NumberedSnapshot>(Fail({}));

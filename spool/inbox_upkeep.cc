@@ -65,15 +65,31 @@ Result<void> Inbox::Impl::ScrubSome(WallTime now) {
   for (const auto& [spool_id, origin] : origins_) origins.push_back(origin.row.number);
   std::sort(origins.begin(), origins.end());
   DOAGENT_ASSIGN(const auto damaged, scrubber_->Step(origins));
-  if (!damaged) return {};
+  return damaged ? SetDamagedAside(*damaged, now) : Result<void>();
+}
+
+Result<void> Inbox::Impl::SetDamagedAside(const DamagedRecords& damaged, WallTime now) {
   Database& database = writer_->database();
   constexpr auto kKind = static_cast<std::int64_t>(RemovalKind::kLost);
   DOAGENT_ASSIGN(Transaction transaction, writer_->Begin());
-  DOAGENT_TRY(scrubber_->SetAside(*damaged, now));
-  DOAGENT_TRY(AddRemoved(database, damaged->origin, kKind, damaged->sequences));
+  DOAGENT_TRY(scrubber_->SetAside(damaged, now));
+  DOAGENT_TRY(AddRemoved(database, damaged.origin, kKind, damaged.sequences));
   DOAGENT_TRY(
-      writer_->AddTotals(damaged->origin, EventKind::kSalvageLoss, 1, damaged->sequences.count()));
+      writer_->AddTotals(damaged.origin, EventKind::kSalvageLoss, 1, damaged.sequences.count()));
   return transaction.Commit();
+}
+
+Result<void> Inbox::Impl::Remove(const Removal& removal) {
+  DOAGENT_ASSIGN(Transaction transaction, writer_->Begin());
+  DOAGENT_TRY(retention_->Apply(removal));
+  // A receiver writes no events of its own; its totals tell.
+  if (removal.kind != RemovalKind::kExpired) {
+    DOAGENT_TRY(
+        writer_->AddTotals(removal.origin, EventKind::kEviction, 1, removal.sequences.count()));
+  }
+  DOAGENT_TRY(transaction.Commit());
+  retention_->Applied(removal);
+  return {};
 }
 
 Result<bool> Inbox::Impl::Retain(WallTime wall, MonoTime mono) {
@@ -84,15 +100,16 @@ Result<bool> Inbox::Impl::Retain(WallTime wall, MonoTime mono) {
   }
   DOAGENT_ASSIGN(const auto removal, retention_->Choose(holdings, wall, mono));
   if (!removal) return retention_->Vacuum();
-  DOAGENT_ASSIGN(Transaction transaction, writer_->Begin());
-  DOAGENT_TRY(retention_->Apply(*removal));
-  // A receiver writes no events of its own; its totals tell.
-  if (removal->kind != RemovalKind::kExpired) {
-    DOAGENT_TRY(
-        writer_->AddTotals(removal->origin, EventKind::kEviction, 1, removal->sequences.count()));
+  const auto removed = Remove(*removal);
+  if (!removed && removed.error().code == ErrorCode::kPark) {
+    DOAGENT_ASSIGN(const auto damaged,
+                   scrubber_->Block(removal->origin, removal->range.first, removed.error()));
+    if (damaged) {
+      DOAGENT_TRY(SetDamagedAside(*damaged, wall));
+      return true;
+    }
   }
-  DOAGENT_TRY(transaction.Commit());
-  retention_->Applied(*removal);
+  DOAGENT_TRY(removed);
   return true;
 }
 

@@ -21,6 +21,8 @@ class Marker {
     DOAGENT_ASSIGN(const auto number, objects_.Find(id));
     if (!number || !numbers_.insert(*number).second) return {};
     const auto object = objects_.Open(id);
+    // A disk that fails once says nothing of what it names.
+    if (!object && object.error().code != ErrorCode::kPark) return Fail(object.error());
     if (!object) return {};
     const auto named = Dependencies(object->kind, object->content);
     if (!named) return {};

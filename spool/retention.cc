@@ -117,7 +117,6 @@ Result<std::optional<Removal>> Retention::First(OriginNumber origin, const Range
         removal.only_events = removal.only_events && record.kind == RecordKind::kEvent;
         removal.sequences.Add({record.sequence, record.sequence});
         removal.time = time;
-        DOAGENT_TRY(AddTold(writer_.database(), origin, record, removal.told));
       }
       if (removal.sequences.empty()) return std::nullopt;
       removal.range = {removal.sequences.first(), removal.sequences.last()};
@@ -200,7 +199,8 @@ Result<std::optional<Removal>> Retention::ForSpace(const std::vector<Holding>& h
   DOAGENT_ASSIGN(auto removal, Oldest(holdings, before));
   if (!removal) {
     DOAGENT_ASSIGN(removal, Thin(holdings, before, /*spare_newest=*/true, chosen_thinning_));
-    if (!removal) thinning_ = chosen_thinning_;
+    // What is younger than the floor is still to be looked at.
+    if (!removal && before == WallTime::max()) thinning_ = chosen_thinning_;
   }
   if (!removal) {
     ThinningPass again;
@@ -244,18 +244,34 @@ Result<std::optional<Removal>> Retention::Choose(const std::vector<Holding>& hol
   return removal;
 }
 
+Result<void> Retention::RemoveRecords(const Removal& removal) {
+  Database& database = writer_.database();
+  const auto& [first, last] = removal.range;
+  DOAGENT_ASSIGN(const auto records, runs_.records().Read(removal.origin, first, last, kPiece));
+  std::map<OriginNumber, RangeSet> told;
+  for (const StoredRecord& record : records) {
+    if (!removal.sequences.Contains(record.sequence)) continue;
+    DOAGENT_TRY(AddTold(database, removal.origin, record, told));
+    DOAGENT_TRY(writer_.records().Remove(removal.origin, record.sequence));
+    DOAGENT_TRY(database.ExpectChange());
+  }
+  // What is missing stays explained when the event that says so is gone.
+  for (const auto& [origin, ranges] : told) {
+    DOAGENT_TRY(
+        AddRemoved(database, origin, static_cast<std::int64_t>(RemovalKind::kLost), ranges));
+  }
+  return {};
+}
+
 Result<void> Retention::Apply(const Removal& removal) {
   Database& database = writer_.database();
   if (removal.kind == RemovalKind::kThinned) {
     DOAGENT_TRY(sealer_.Thin(removal.origin, removal.range.first, removal.sequences));
   } else if (removal.block) {
     DOAGENT_TRY(writer_.blocks().Remove(removal.origin, removal.range.first));
+    DOAGENT_TRY(database.ExpectChange());
   } else {
-    for (const auto& [first, last] : removal.sequences.ToVector()) {
-      for (Sequence sequence = first; sequence <= last; ++sequence) {
-        DOAGENT_TRY(writer_.records().Remove(removal.origin, sequence));
-      }
-    }
+    DOAGENT_TRY(RemoveRecords(removal));
   }
   DOAGENT_ASSIGN(Statement forget_parked,
                  database.Prepare("DELETE FROM parked WHERE id BETWEEN ? AND ?"));
@@ -267,10 +283,6 @@ Result<void> Retention::Apply(const Removal& removal) {
   // the list stays short.
   DOAGENT_TRY(AddRemoved(database, removal.origin, static_cast<std::int64_t>(removal.kind),
                          RangeSet({removal.range})));
-  for (const auto& [origin, ranges] : removal.told) {
-    DOAGENT_TRY(
-        AddRemoved(database, origin, static_cast<std::int64_t>(RemovalKind::kLost), ranges));
-  }
   if (!horizon_) return {};
   return StoreMetaInteger(database, kHorizon, UnixNanoseconds(*horizon_));
 }

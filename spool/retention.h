@@ -50,8 +50,6 @@ struct Removal {
   bool block = false;
   RangeSet sequences;  // that go
   bool only_events = false;
-  // What events among them say is not there: remembered when they are gone.
-  std::map<OriginNumber, RangeSet> told;
   WallTime time;  // of the newest of them
   std::string reason;
 };
@@ -113,6 +111,7 @@ class Retention {
   Result<std::optional<Removal>> Thin(const std::vector<Holding>& holdings, WallTime before,
                                       bool spare_newest, ThinningPass& pass);
   Result<std::optional<Removal>> ForSpace(const std::vector<Holding>& holdings, WallTime before);
+  Result<void> RemoveRecords(const Removal& removal);
   Result<std::optional<Removal>> Drop(const std::vector<Holding>& holdings, WallTime before);
 
   Writer& writer_;

@@ -95,7 +95,7 @@ Result<void> Salvage::PutStored(const Part& part, const RangeSet& present) {
   // What is lost counts as never stored: agents that still have it send it again.
   RangeSet lost = gone;
   for (const auto& range : explained.ToVector()) lost.Remove(range);
-  not_found_[part.to] = std::move(lost);
+  not_found_[part.to].Add(lost);
   DOAGENT_ASSIGN(auto stored, LoadStored(database));
   RangeSet& all = stored[part.to];
   all.Add(present);
@@ -148,12 +148,14 @@ Result<void> Salvage::PutRequests() {
 Result<void> Salvage::PutTotals() {
   if (!source_.totals) return {};
   for (const LedgerRow& row : tables_.ledger) {
+    // Origin 0 has what was removed by command.
     const auto origin = destinations_.find(row.origin);
+    const bool known = row.origin == 0 || origin != destinations_.end();
     const bool possible = row.kind > 0 && row.kind < 64 && row.events >= 0 && row.records >= 0;
-    if (origin == destinations_.end() || !possible) continue;
-    DOAGENT_TRY(writer_.AddTotals(origin->second, static_cast<EventKind>(row.kind),
-                                  static_cast<std::uint64_t>(row.events),
-                                  static_cast<std::uint64_t>(row.records)));
+    if (!known || !possible) continue;
+    DOAGENT_TRY(writer_.AddTotals(
+        row.origin == 0 ? 0 : origin->second, static_cast<EventKind>(row.kind),
+        static_cast<std::uint64_t>(row.events), static_cast<std::uint64_t>(row.records)));
   }
   return {};
 }

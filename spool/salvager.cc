@@ -34,10 +34,11 @@ Result<void> Salvager::Add(const std::filesystem::path& aside) {
   return {};
 }
 
-Result<void> Salvager::AddVanished(const std::vector<Vanished>& vanished) {
-  for (const Vanished& one : vanished) {
-    DOAGENT_ASSIGN(const bool taken_over, WasSalvaged(writer_.database(), one.name));
-    if (!taken_over) sources_.insert(sources_.begin(), Source(one.name, one.wreck));
+Result<void> Salvager::AddVanished(std::vector<Vanished>& vanished) {
+  for (auto one = vanished.begin(); one != vanished.end();) {
+    DOAGENT_ASSIGN(const bool taken_over, WasSalvaged(writer_.database(), one->name));
+    if (!taken_over) sources_.insert(sources_.begin(), Source(one->name, one->wreck));
+    one = taken_over ? vanished.erase(one) : std::next(one);
   }
   return {};
 }

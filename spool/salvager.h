@@ -28,9 +28,9 @@ class Salvager {
   // origin cannot be made out.
   static Result<std::unique_ptr<Salvager>> Prepare(Writer& writer, Sealer& sealer, Host host);
 
-  // Files without a name in the file system; come first. Those that were taken over are left out:
-  // the commit that did may have failed, and be on the disk all the same.
-  Result<void> AddVanished(const std::vector<Vanished>& vanished);
+  // Files without a name in the file system; come first. Those that were taken over are
+  // removed from the list: the commit that did may have failed, and be on the disk all the same.
+  Result<void> AddVanished(std::vector<Vanished>& vanished);
 
   // Whether something that is still to be taken over has records of this spool id.
   bool Concerns(std::string_view spool_id) const;

@@ -85,6 +85,14 @@ Result<std::optional<DamagedRecords>> Scrubber::Step(const std::vector<OriginNum
   return std::nullopt;
 }
 
+Result<std::optional<DamagedRecords>> Scrubber::Block(OriginNumber origin, Sequence first,
+                                                      const Error& error) {
+  DOAGENT_ASSIGN(const auto block, runs_.blocks().Find(origin, first, first));
+  if (!block || block->range.first != first) return std::nullopt;
+  DOAGENT_ASSIGN(RangeSet lost, LostWith(origin, *block));
+  return DamagedRecords{origin, std::move(lost), first, error.Message()};
+}
+
 void Scrubber::LookAt(OriginNumber origin, Sequence sequence) {
   origin_ = origin;
   done_ = sequence - 1;
@@ -105,9 +113,7 @@ Result<void> Scrubber::SetAside(const DamagedRecords& damaged, WallTime now) {
     select.Reset();
     DOAGENT_TRY(damaged.block ? writer_.blocks().Remove(damaged.origin, sequence)
                               : writer_.records().Remove(damaged.origin, sequence));
-    if (database.Changes() == 0) {
-      return Fail(ErrorCode::kSalvage, database.path(), "what is read cannot be removed");
-    }
+    DOAGENT_TRY(database.ExpectChange());
     return kept
                ? keep.Bind(id, UnixMilliseconds(now), damaged.what, std::string_view(payload)).Run()
                : Result<void>();

@@ -33,6 +33,9 @@ class Scrubber {
   // Looks at a few records, or one block, behind those of the step before; at the end it begins
   // again. `origins`: ascending.
   Result<std::optional<DamagedRecords>> Step(const std::vector<OriginNumber>& origins);
+  // A block that could not be decoded when it was needed, and why. Nothing: it is not there.
+  Result<std::optional<DamagedRecords>> Block(OriginNumber origin, Sequence first,
+                                              const Error& error);
   // Something is wrong here: the next step looks at it.
   void LookAt(OriginNumber origin, Sequence sequence);
 

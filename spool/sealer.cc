@@ -147,6 +147,7 @@ Result<void> Sealer::Thin(OriginNumber origin, Sequence first, const RangeSet& s
     left.push_back({sequence, decoded.incarnation(), decoded.At(i)});
   }
   DOAGENT_TRY(writer_.blocks().Remove(origin, stored->range.first));
+  DOAGENT_TRY(writer_.database().ExpectChange());
   return Insert(origin, left);
 }
 
@@ -169,7 +170,12 @@ Result<void> Sealer::Merge(OriginNumber origin, const StoredBlock& block,
   }
   if (merged.empty()) return writer_.blocks().Insert(origin, block);
   AddTo(merged, decoded);
-  return Insert(origin, Values(std::move(merged)));
+  auto inserted = Insert(origin, Values(std::move(merged)));
+  // What cannot be read back now is not to be passed over: the others are gone already.
+  if (!inserted && inserted.error().code == ErrorCode::kPark) {
+    inserted.error().code = ErrorCode::kSalvage;
+  }
+  return inserted;
 }
 
 }  // namespace doagent::spool

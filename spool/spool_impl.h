@@ -156,9 +156,10 @@ class Spool::Impl {
   Result<void> BeginToForget();
   // Removes some of them. True: there is more.
   Result<bool> ForgetSome();
-  // Looks whether some more of what is stored can still be read. True: something cannot, and is set
-  // aside.
-  Result<bool> ScrubSome();
+  // Looks whether some more of what is stored can still be read.
+  Result<void> ScrubSome();
+  // With an event that says so.
+  Result<void> SetDamagedAside(const DamagedRecords& damaged);
   // The id by which an event names the origin: zero for its own.
   SpoolId ForeignId(OriginNumber origin) const;
   // How many of them no receiver has.

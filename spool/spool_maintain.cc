@@ -98,9 +98,12 @@ Result<bool> Spool::Impl::Retain(WallTime wall, MonoTime mono) {
   });
   if (!removed && removed.error().code == ErrorCode::kPark) {
     // A damaged block cannot be thinned, and would be chosen again and again.
-    scrubber_->LookAt(removal->origin, removal->range.first);
-    DOAGENT_ASSIGN(const bool found, ScrubSome());
-    if (found) return true;
+    DOAGENT_ASSIGN(const auto damaged,
+                   scrubber_->Block(removal->origin, removal->range.first, removed.error()));
+    if (damaged) {
+      DOAGENT_TRY(SetDamagedAside(*damaged));
+      return true;
+    }
   }
   DOAGENT_TRY(removed);
   retention_->Applied(*removal);
@@ -207,25 +210,28 @@ void Spool::Impl::WatchLog() {
   log_pinned_ = pinned;
 }
 
-Result<bool> Spool::Impl::ScrubSome() {
+Result<void> Spool::Impl::ScrubSome() {
   std::vector<OriginNumber> origins;
   for (const OriginExtent& extent : Extents()) origins.push_back(extent.number);
   DOAGENT_ASSIGN(const auto damaged, scrubber_->Step(origins));
-  if (!damaged) return false;
-  Event event = EventNow(EventKind::kSalvageLoss, "damaged: " + damaged->what);
-  event.spool_id = ForeignId(damaged->origin);
-  event.ranges = damaged->sequences.ToVector();
+  return damaged ? SetDamagedAside(*damaged) : Result<void>();
+}
+
+Result<void> Spool::Impl::SetDamagedAside(const DamagedRecords& damaged) {
+  Event event = EventNow(EventKind::kSalvageLoss, "damaged: " + damaged.what);
+  event.spool_id = ForeignId(damaged.origin);
+  event.ranges = damaged.sequences.ToVector();
   event.ranges.resize(std::min(event.ranges.size(), kEventRangesMax));
-  event.count = Undelivered(damaged->origin, damaged->sequences);
+  event.count = Undelivered(damaged.origin, damaged.sequences);
   const Sequence sequence = NextSequence();
   DOAGENT_TRY(Commit(/*acknowledgements_due=*/false, [&]() -> Result<void> {
-    DOAGENT_TRY(scrubber_->SetAside(*damaged, wall_));
+    DOAGENT_TRY(scrubber_->SetAside(damaged, wall_));
     return writer_->InsertRecord(CurrentNumber(), EncodeEvent(event, incarnation_, sequence),
                                  std::nullopt);
   }));
   AdvanceHead(sequence);
-  Notice(std::to_string(damaged->sequences.count()) + " records are set aside: " + event.reason);
-  return true;
+  Notice(std::to_string(damaged.sequences.count()) + " records are set aside: " + event.reason);
+  return {};
 }
 
 Result<void> Spool::Impl::BeginToForget() {
@@ -294,7 +300,7 @@ Result<bool> Spool::Impl::MaintainSome(WallTime wall, MonoTime mono) {
   if (salvaging) return true;
   // Not while objects are taken over that nothing names yet.
   DOAGENT_TRY(maintenance_->Sweep(key_number_));
-  DOAGENT_ASSIGN([[maybe_unused]] const bool damaged, ScrubSome());
+  DOAGENT_TRY(ScrubSome());
   WatchLog();
   return false;
 }

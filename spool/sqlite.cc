@@ -353,6 +353,11 @@ Result<Transaction> Transaction::Begin(Database& database, Kind kind) {
   return Transaction(database);
 }
 
+Result<void> Database::ExpectChange() const {
+  if (Changes() > 0) return {};
+  return Fail(ErrorCode::kSalvage, path_, "what is read cannot be removed");
+}
+
 Transaction::Transaction(Transaction&& other) noexcept
     : database_(std::exchange(other.database_, nullptr)) {}
 
@@ -363,6 +368,11 @@ Transaction::~Transaction() {
 
 Result<void> Transaction::Commit() {
   DOAGENT_CHECK(database_ != nullptr);
+  if (!database_->InTransaction()) {
+    // An error that somebody passed over: the file is not to blame.
+    const std::string path = std::exchange(database_, nullptr)->path();
+    return Fail(ErrorCode::kRetry, path, "the transaction was rolled back before its end");
+  }
   auto committed = database_->Run(Database::Step::kCommit);
   if (!committed) {
     if (database_->InTransaction()) (void)database_->Execute("ROLLBACK");

@@ -103,6 +103,9 @@ class Database {
 
   // Rows changed by the last statement.
   std::int64_t Changes() const;
+  // kSalvage: the last statement changed nothing, although what it should remove was read. Going
+  // on, whoever removes would find it again and again.
+  Result<void> ExpectChange() const;
   std::int64_t LastInsertId() const;
   bool InTransaction() const;
   // Gives the write-ahead log at least this size at once, in blocks that are really written:
