@@ -76,7 +76,7 @@ Result<std::optional<DamagedRecords>> Scrubber::Step(const std::vector<OriginNum
     origin_ = origin;
     DOAGENT_ASSIGN(const auto run, runs_.Next(origin, done_ + 1, kSequenceMax, kStep));
     if (!run) continue;
-    // A block is looked at once, whatever stands in its holes.
+    // A block that has records in its holes is looked at before and behind each of them.
     done_ = run->covered.last;
     return Check(origin, *run);
   }

@@ -423,6 +423,22 @@ TEST_F(ReceiverRecoveryTest, AFileThatIsRemovedWhileItRunsIsReplacedAndItsRecord
   EXPECT_EQ(inbox_->receiver_id(), id);
 }
 
+TEST_F(ReceiverRecoveryTest, ALogThatIsRemovedWhileItRunsLosesNothing) {
+  const std::string log = inbox_path_.string() + "-wal";
+  fs::remove(log);
+  IncomingBatch first = batch_;
+  first.records.resize(1);
+  ASSERT_TRUE(inbox_->Store({first}, MakeSnapshot(41).wall));
+  // What a crash would leave now.
+  const fs::path crashed = dir_ / "crashed.db";
+  std::ofstream(crashed, std::ios::binary) << Bytes(inbox_path_);
+  std::ofstream(crashed.string() + "-wal", std::ios::binary) << Bytes(log);
+  const auto status = (*Reader::Open(crashed))->Status();
+  ASSERT_TRUE(status);
+  ASSERT_THAT(status->origins, SizeIs(1));
+  EXPECT_EQ(status->origins[0].last_sequence, 31U);
+}
+
 TEST_F(ReceiverRecoveryTest, AStopFirstTakesOverWhatNobodyElseCould) {
   fs::create_directory(dir_ / "elsewhere");
   for (const char* suffix : {"", "-wal", "-shm"}) {

@@ -165,6 +165,17 @@ TEST_F(RetentionTest, UndeliveredRecordsAreThinnedBeforeAnyIsDropped) {
   CheckLedger();
 }
 
+TEST_F(RetentionTest, TheNewestAreSparedThoughAllIsYoungerThanTheFloor) {
+  policy_.bytes_max = 2200 << 10;
+  policy_.floor = hours(1000);
+  Open();
+  Append(1500, 1000);
+  const Contents contents = Read();
+  ASSERT_THAT(contents.losses, Not(IsEmpty()));
+  const SequenceRange newest{spool_->head() - 100, spool_->head()};
+  EXPECT_EQ(CountWithin(contents.snapshots, newest) + CountWithin(contents.events, newest), 101U);
+}
+
 TEST_F(RetentionTest, WhenAllIsThinTheOldestGo) {
   policy_.bytes_max = 1600 << 10;
   Open();
