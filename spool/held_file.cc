@@ -23,6 +23,18 @@ void HeldFile::Hold() {
   if (!log_.IsAt(log_path_)) log_ = Open(log_path_);
 }
 
+Result<void> HeldFile::Hold(Database& database) {
+  const auto gone = [this] {
+    return Fail(ErrorCode::kRetry, path_.string(), "was removed or replaced while it was opened");
+  };
+  // If it is what was held before, it is still to be taken over.
+  if (database.HasMoved()) return gone();
+  Hold();
+  if (!database.HasMoved()) return {};
+  Release();
+  return gone();
+}
+
 void HeldFile::Release() {
   database_ = Descriptor();
   log_ = Descriptor();
@@ -30,9 +42,11 @@ void HeldFile::Release() {
 
 std::optional<Vanished> HeldFile::TakeVanished(WallTime now) {
   const bool log_left = log_.IsAt(log_path_);
-  // Two files that were removed one after the other may have had the same inode.
+  // Files that were removed one after the other may have had the same inode, in the same second:
+  // under a name that is marked as taken over already, nothing would be taken over.
   std::string name = "the file that was removed (inode " + std::to_string(database_.Inode()) +
-                     ", noticed at " + std::to_string(UnixNanoseconds(now) / 1'000'000'000) + ")";
+                     ", noticed at " + std::to_string(UnixNanoseconds(now)) + ", number " +
+                     std::to_string(++vanished_) + ")";
   // Its content is there as long as it is open.
   auto pages =
       PageFile::Open(std::exchange(database_, Descriptor()), std::exchange(log_, Descriptor()));

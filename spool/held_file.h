@@ -8,6 +8,8 @@
 #include <string>
 
 #include "spool/descriptor.h"
+#include "spool/result.h"
+#include "spool/sqlite.h"
 #include "spool/time.h"
 #include "spool/wreck.h"
 
@@ -27,6 +29,9 @@ class HeldFile {
 
   // What is at the path now. Without a descriptor left for it, nothing is held.
   void Hold();
+  // The same for what was opened a moment ago. kRetry: it has been removed or replaced meanwhile,
+  // and nobody would notice any more.
+  Result<void> Hold(Database& database);
   // The files were renamed: nothing is at the path.
   void Release();
 
@@ -46,6 +51,7 @@ class HeldFile {
   const std::filesystem::path log_path_;
   Descriptor database_;
   Descriptor log_;
+  int vanished_ = 0;  // so far
 };
 
 }  // namespace doagent::spool

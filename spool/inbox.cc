@@ -196,8 +196,8 @@ Result<void> Inbox::OpenFile(OwnedFile owned) {
     one = refused ? registered_.erase(one) : std::next(one);
   }
   receiver_id_ = impl->receiver_id();
+  DOAGENT_TRY(held_->Hold(database));
   database.LeaveLogAtClose(false);
-  held_->Hold();
   impl_ = std::move(impl);
   damage_.clear();
   if (!owned.replaced.empty()) {

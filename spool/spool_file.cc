@@ -169,7 +169,7 @@ Result<void> Spool::Impl::UseFile(OwnedFile owned) {
   }
   DOAGENT_TRY(BeginToForget());
   DOAGENT_TRY(OpenForReadingToo());
-  held_.Hold();
+  DOAGENT_TRY(held_.Hold(writer_->database()));
   if (salvager_->SeenLogs()) DOAGENT_TRY(FinishLogs());
   // What fails before this begins anew, with a start event more.
   begun_ = true;
@@ -249,7 +249,7 @@ Result<void> Spool::Impl::ReopenFile() {
   encoder_.emplace(incarnation_, options_.key_interval);
   key_number_.reset();
   DOAGENT_TRY(OpenForReadingToo());
-  held_.Hold();
+  DOAGENT_TRY(held_.Hold(writer_->database()));
   suspect_ = false;
   return {};
 }

@@ -190,8 +190,8 @@ Result<void> Spool::Impl::FinishSalvage() {
 }
 
 Result<void> Spool::Impl::TakeOverVanished() {
-  if (vanished_.empty()) return {};
-  DOAGENT_TRY(MakeReady());
+  // It may have been removed a moment ago: here it is noticed.
+  DOAGENT_TRY(Noting(MakeReady()));
   // They come first.
   for (bool more = true; more && !vanished_.empty();) {
     DOAGENT_ASSIGN(more, Noting(SalvageSome()));

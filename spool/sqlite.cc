@@ -353,6 +353,12 @@ Result<Transaction> Transaction::Begin(Database& database, Kind kind) {
   return Transaction(database);
 }
 
+bool Database::HasMoved() {
+  int moved = 0;
+  const int code = sqlite3_file_control(handle_.get(), "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+  return code == SQLITE_OK && moved != 0;
+}
+
 Result<void> Database::ExpectChange() const {
   if (Changes() > 0) return {};
   return Fail(ErrorCode::kSalvage, path_, "what is read cannot be removed");

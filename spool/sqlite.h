@@ -129,6 +129,8 @@ class Database {
   Result<void> SettleLog();
   // How long anything waits for a lock of another connection before it fails as kBusy.
   void WaitForOthers(std::chrono::milliseconds patience);
+  // Whether what was opened is not at its path any more: removed, or replaced.
+  bool HasMoved();
   // Whether closing neither copies the log into the database nor removes it: for files that are to
   // be kept as they are.
   void LeaveLogAtClose(bool leave);

@@ -151,6 +151,22 @@ TEST_F(RecoveryTest, AStopFirstTakesOverWhatNobodyElseCould) {
   ExpectNoRiddles();
 }
 
+TEST_F(RecoveryTest, AStopRightAfterTheRemovalTakesOverToo) {
+  Write(Sample().database(), Sample().log());
+  {
+    const auto spool = Open();
+    ASSERT_TRUE(spool);
+    for (const char* suffix : {"", "-wal", "-shm"}) fs::remove(path().string() + suffix);
+    Event stop;
+    stop.kind = EventKind::kStop;
+    stop.wall = MakeSnapshot(503).wall;
+    stop.mono = MakeSnapshot(503).mono;
+    ASSERT_TRUE(spool->Append(stop));
+  }
+  EXPECT_EQ(Survivors(), Sample().records().size());
+  ExpectNoRiddles();
+}
+
 TEST_F(RecoveryTest, AStopThatTakesOverEndsWhateverFails) {
   for (std::uint64_t nth = 1; nth <= 30; ++nth) {
     const test::TempDir dir(test::TempDir::Where::kMemory);
