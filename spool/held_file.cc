@@ -1,5 +1,6 @@
 #include "spool/held_file.h"
 
+#include <system_error>
 #include <utility>
 
 #include "spool/set_aside.h"
@@ -30,8 +31,13 @@ Result<void> HeldFile::Hold(Database& database) {
   // If it is what was held before, it is still to be taken over.
   if (database.HasMoved()) return gone();
   Hold();
-  if (!database.HasMoved()) return {};
-  Release();
+  if (database.HasMoved()) {
+    Release();
+    return gone();
+  }
+  if (std::error_code none; std::filesystem::exists(log_path_, none) || none) return {};
+  // The log alone: what is in it would be out of reach when the database goes, too.
+  DOAGENT_TRY(database.EmptyLog());
   return gone();
 }
 
