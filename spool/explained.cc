@@ -12,10 +12,11 @@ namespace {
 
 constexpr ReadLimits kChunk{1 << 20, 512};
 
-std::optional<Event> IntactEvent(const StoredRecord& record) {
+// An event that tells what is not there.
+std::optional<Event> IntactLoss(const StoredRecord& record) {
   if (record.kind != RecordKind::kEvent || !VerifyChecksum(record)) return std::nullopt;
   auto decoded = DecodeEvent(record);
-  if (!decoded) return std::nullopt;
+  if (!decoded || !MeansLoss(decoded->event.kind)) return std::nullopt;
   return std::move(decoded->event);
 }
 
@@ -27,7 +28,7 @@ Result<void> AddEvents(RunReader& runs, const OriginRow& origin,
     if (records.empty()) return {};
     next = records.back().sequence + 1;
     for (const auto& record : records) {
-      const auto event = IntactEvent(record);
+      const auto event = IntactLoss(record);
       if (!event) continue;
       RangeSet& ranges = explained[event->spool_id.IsZero() ? origin.spool_id : event->spool_id];
       for (const auto& range : event->ranges) ranges.Add(range);
@@ -52,8 +53,8 @@ Result<std::map<SpoolId, RangeSet>> LoadExplained(Database& database, RunReader&
 
 Result<void> AddTold(Database& database, OriginNumber origin, const StoredRecord& record,
                      std::map<OriginNumber, RangeSet>& told) {
-  const auto event = IntactEvent(record);
-  if (!event || event->ranges.empty() || !MeansLoss(event->kind)) return {};
+  const auto event = IntactLoss(record);
+  if (!event || event->ranges.empty()) return {};
   if (!event->spool_id.IsZero()) {
     // On a receiver nobody is believed about another principal's.
     DOAGENT_ASSIGN(Statement select,

@@ -13,7 +13,8 @@
 
 namespace doagent::spool {
 
-// By spool id: what retention removed, and the ranges of all events. Reads every record that is not
+// By spool id: what retention removed, and the ranges of all events that tell
+// of a loss. Reads every record that is not
 // in a block, in short read transactions.
 Result<std::map<SpoolId, RangeSet>> LoadExplained(Database& database, RunReader& runs);
 

@@ -16,6 +16,10 @@ Descriptor Open(const std::filesystem::path& path) {
 
 }  // namespace
 
+tl::unexpected<Error> GoneWhileOpened(const std::filesystem::path& path) {
+  return Fail(ErrorCode::kRetry, path.string(), "was removed, replaced or cut off while it was opened");
+}
+
 HeldFile::HeldFile(std::filesystem::path path)
     : path_(std::move(path)), log_path_(path_.string() + "-wal") {}
 
@@ -25,20 +29,17 @@ void HeldFile::Hold() {
 }
 
 Result<void> HeldFile::Hold(Database& database) {
-  const auto gone = [this] {
-    return Fail(ErrorCode::kRetry, path_.string(), "was removed or replaced while it was opened");
-  };
   // If it is what was held before, it is still to be taken over.
-  if (database.HasMoved()) return gone();
+  if (database.HasMoved() || database.IsCutOff()) return GoneWhileOpened(path_);
   Hold();
   if (database.HasMoved()) {
     Release();
-    return gone();
+    return GoneWhileOpened(path_);
   }
   if (std::error_code none; std::filesystem::exists(log_path_, none) || none) return {};
   // The log alone: what is in it would be out of reach when the database goes, too.
   DOAGENT_TRY(database.EmptyLog());
-  return gone();
+  return GoneWhileOpened(path_);
 }
 
 void HeldFile::Release() {
@@ -58,7 +59,7 @@ std::optional<Vanished> HeldFile::TakeVanished(WallTime now) {
       PageFile::Open(std::exchange(database_, Descriptor()), std::exchange(log_, Descriptor()));
   if (!pages) return std::nullopt;
   if (log_left) RemoveLog(path_);
-  return Vanished{std::move(name), std::make_shared<const Wreck>(*std::move(pages))};
+  return Vanished{std::move(name), now, std::make_shared<const Wreck>(*std::move(pages))};
 }
 
 }  // namespace doagent::spool

@@ -18,8 +18,12 @@ namespace doagent::spool {
 // A file that has no name in the file system any more.
 struct Vanished {
   std::string name;  // of no other
+  WallTime noticed;
   std::shared_ptr<const Wreck> wreck;
 };
+
+// Of a file that is not at its path any more, or not what it was a moment ago: kRetry.
+tl::unexpected<Error> GoneWhileOpened(const std::filesystem::path& path);
 
 // Closing a descriptor gives up the locks that SQLite has on the same file: an owner's connections
 // are closed before, and what is held already is not opened again.
@@ -29,8 +33,8 @@ class HeldFile {
 
   // What is at the path now. Without a descriptor left for it, nothing is held.
   void Hold();
-  // The same for what was opened a moment ago. kRetry: it has been removed or replaced meanwhile,
-  // and nobody would notice any more.
+  // The same for what was opened a moment ago. kRetry: it has been removed, replaced or cut off
+  // meanwhile, and nobody would notice any more.
   Result<void> Hold(Database& database);
   // The files were renamed: nothing is at the path.
   void Release();

@@ -221,6 +221,10 @@ Result<void> Inbox::MakeReady() {
     damage_.clear();
     replaced_ = "the file of the spool was removed or replaced while the receiver ran";
   }
+  if (impl_ && impl_->writer().database().IsCutOff()) {
+    damage_ = kCutOff;
+    CloseFile();
+  }
   if (impl_ && held_->LogIsGone()) {
     // Without its log the database alone would lack the newest records: now it has them.
     DOAGENT_TRY(impl_->writer().database().EmptyLog());
@@ -254,6 +258,8 @@ Result<T> Inbox::Noting(Result<T> result) {
     return result;
   }
   if (result.error().code == ErrorCode::kSalvage) damage_ = result.error().what;
+  // Opened again, it would look as if nothing had been in there.
+  if (damage_.empty() && impl_ && impl_->writer().database().IsCutOff()) damage_ = kCutOff;
   CloseFile();
   return result;
 }
@@ -312,9 +318,9 @@ Result<bool> Inbox::Maintain(WallTime wall, MonoTime mono) {
   DOAGENT_TRY(Noting(MakeReady()));
   auto more = Noting(impl_->Maintain(wall, mono));
   DOAGENT_TRY(Noting(ForgetTakenOver()));
-  // What was forgotten is not known to the next file either.
+  // What has to be claimed anew is not known to the next file either.
   if (impl_) {
-    std::erase_if(registered_, [this](const auto& one) { return !impl_->Knows(one.first); });
+    std::erase_if(registered_, [this](const auto& one) { return !impl_->IsClaimed(one.first); });
   }
   return more;
 }

@@ -74,7 +74,8 @@ struct BatchOutcome {
   RangeSet stored = {};  // now or before; durable
   std::vector<RefusedRange> refused = {};
   // False: nothing was looked at, for the origin has to be registered again. It was removed by
-  // command, or the file was replaced and the one that is there says that it is another's.
+  // command; or the file was replaced: the one that is there says that it is another's, or what
+  // could be taken over from the other is there by now, and its agent has to learn what is not.
   bool claimed = true;
 };
 

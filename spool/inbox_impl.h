@@ -71,7 +71,10 @@ class Inbox::Impl {
   const ReceiverId& receiver_id() const { return receiver_id_; }
   Writer& writer() { return *writer_; }
   Result<StoredClaim> Register(const Principal& principal, const Claim& claim);
-  bool Knows(const SpoolId& spool_id) const { return origins_.contains(spool_id); }
+  bool IsClaimed(const SpoolId& spool_id) const {
+    const auto found = origins_.find(spool_id);
+    return found != origins_.end() && found->second.claimed;
+  }
   Result<std::vector<BatchOutcome>> Store(const std::vector<IncomingBatch>& batches, WallTime now);
   Result<bool> Maintain(WallTime now, MonoTime mono);
   // A write found no space: something is evicted from now on.

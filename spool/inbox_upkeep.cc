@@ -34,6 +34,9 @@ Result<void> Inbox::Impl::FinishSalvage() {
   Notice(std::to_string(salvage.records()) + " records were taken over from " + salvage.name() +
          ", " + std::to_string(lost) + " were not in it");
   salvager_->Done();
+  // Agents believe that all is here that was stored, and not even its list may have been found:
+  // when they claim their ids again, they learn what is.
+  for (auto& [spool_id, origin] : origins_) origin.claimed = false;
   return {};
 }
 

@@ -13,6 +13,11 @@ namespace {
 // A larger file would keep the first snapshot waiting: what is wrong in it shows when it is used.
 constexpr std::uintmax_t kCheckedBytesMax = 64 << 20;
 
+// The first line is the name of the database, which is always the same.
+std::string WithoutHeading(const std::string& found) {
+  return found.starts_with("***") ? found.substr(found.find('\n') + 1) : found;
+}
+
 Result<std::unique_ptr<Writer>> OpenChecked(const std::filesystem::path& path, Role role) {
   DOAGENT_ASSIGN(auto writer, Writer::Open(path, role));
   Database& database = writer->database();
@@ -22,7 +27,7 @@ Result<std::unique_ptr<Writer>> OpenChecked(const std::filesystem::path& path, R
     // A page that could not be read once counts as damage there: it is asked again.
     if (found && *found != "ok") found = database.QueryText("PRAGMA quick_check(1)");
     if (!found) return Fail(found.error());
-    if (*found != "ok") return Fail(ErrorCode::kSalvage, path.string(), *found);
+    if (*found != "ok") return Fail(ErrorCode::kSalvage, path.string(), WithoutHeading(*found));
   }
   database.LeaveLogAtClose(false);
   return writer;

@@ -33,6 +33,9 @@ Result<OwnedFile> OpenOwned(const std::filesystem::path& path, Role role, WallTi
 // disk. It is not looked through for a disk that failed once. REQUIRES as above.
 Result<std::unique_ptr<Writer>> OpenAgain(const std::filesystem::path& path, Role role);
 
+// What is wrong with a file of which Database::IsCutOff is true, for people.
+inline constexpr const char* kCutOff = "another program has cut off the file or its log";
+
 // For people: what was wrong, and where it is kept; an empty path: nowhere.
 std::string WhyReplaced(const std::string& why, const std::filesystem::path& aside);
 

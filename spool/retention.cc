@@ -12,6 +12,7 @@ namespace {
 
 // Small steps: a transaction of this size takes milliseconds.
 constexpr ReadLimits kPiece{256 << 10, 512};
+constexpr ReadLimits kOne{kPiece.bytes_max, 1};
 // How often the whole is looked at; what goes for want of space goes on at once.
 constexpr Nanoseconds kLookEvery = std::chrono::seconds(10);
 constexpr Nanoseconds kLookNearLimitEvery = std::chrono::seconds(1);
@@ -34,16 +35,6 @@ RangeSet EverySecond(const RangeSet& sequences) {
     }
   }
   return second;
-}
-
-Removal RemovalOf(OriginNumber origin, const StoredBlock& block) {
-  Removal removal;
-  removal.origin = origin;
-  removal.range = block.range;
-  removal.block = true;
-  removal.sequences = SequencesOf(block);
-  removal.time = FromUnixNanoseconds(block.last_time_unix_ns);
-  return removal;
 }
 
 void TakeOlder(std::optional<Removal>& oldest, std::optional<Removal> other) {
@@ -94,15 +85,26 @@ Result<void> Retention::MoveHorizon(WallTime wall, MonoTime mono) {
   return {};
 }
 
+Result<Removal> Retention::RemovalOf(OriginNumber origin, const StoredBlock& block) {
+  Removal removal;
+  removal.origin = origin;
+  removal.range = block.range;
+  removal.block = true;
+  removal.sequences = SequencesOf(block);
+  removal.time = FromUnixNanoseconds(block.last_time_unix_ns);
+  DOAGENT_TRY(runs_.blocks().CutAtNext(origin, removal.range, removal.sequences));
+  return removal;
+}
+
 Result<std::optional<Removal>> Retention::First(OriginNumber origin, const RangeSet& allowed,
-                                                WallTime before) {
+                                                WallTime before, const ReadLimits& limits) {
   for (const auto& range : allowed.ToVector()) {
     for (Sequence next = range.first; next <= range.last;) {
-      DOAGENT_ASSIGN(const auto run, runs_.Next(origin, next, range.last, kPiece));
+      DOAGENT_ASSIGN(const auto run, runs_.Next(origin, next, range.last, limits));
       if (!run) break;
       next = run->covered.last + 1;
       if (run->block) {
-        Removal removal = RemovalOf(origin, *run->block);
+        DOAGENT_ASSIGN(Removal removal, RemovalOf(origin, *run->block));
         next = run->block->range.last + 1;
         if (!Within(removal.sequences, allowed)) continue;
         if (removal.time >= before) return std::nullopt;
@@ -128,12 +130,17 @@ Result<std::optional<Removal>> Retention::First(OriginNumber origin, const Range
 
 Result<std::optional<Removal>> Retention::Oldest(const std::vector<Holding>& holdings,
                                                  WallTime before) {
+  // A receiver may have the records of thousands: of each, one is looked at.
   std::optional<Removal> oldest;
+  const Holding* whose = nullptr;
   for (const Holding& holding : holdings) {
-    DOAGENT_ASSIGN(auto removal, First(holding.number, holding.delivered, before));
-    TakeOlder(oldest, std::move(removal));
+    DOAGENT_ASSIGN(auto removal, First(holding.number, holding.delivered, before, kOne));
+    if (!removal || (oldest && oldest->time <= removal->time)) continue;
+    oldest = std::move(removal);
+    whose = &holding;
   }
-  return oldest;
+  if (!oldest || oldest->block) return oldest;
+  return First(whose->number, whose->delivered, before, kPiece);
 }
 
 Result<Sequence> Retention::ThinUpTo(const Holding& holding, bool spare_newest) {
@@ -148,7 +155,7 @@ Result<std::optional<Removal>> Retention::NextToThin(const Holding& holding, Wal
   while (done < last) {
     DOAGENT_ASSIGN(const auto block, runs_.blocks().FindHead(holding.number, done + 1, last));
     if (!block || block->range.last > last) return std::nullopt;
-    Removal removal = RemovalOf(holding.number, *block);
+    DOAGENT_ASSIGN(Removal removal, RemovalOf(holding.number, *block));
     if (removal.time >= before) return std::nullopt;
     const std::uint64_t count = removal.sequences.count();
     const bool thin_enough = count < 2 || count << level < block->range.count() + 1;
@@ -187,7 +194,7 @@ Result<std::optional<Removal>> Retention::Drop(const std::vector<Holding>& holdi
     if (holding.head == 0) continue;
     DOAGENT_ASSIGN(const auto block, runs_.blocks().FindHead(holding.number, 1, holding.head));
     if (!block) continue;
-    Removal removal = RemovalOf(holding.number, *block);
+    DOAGENT_ASSIGN(Removal removal, RemovalOf(holding.number, *block));
     if (removal.time < before) TakeOlder(oldest, std::move(removal));
   }
   return oldest;

@@ -99,9 +99,10 @@ class Retention {
         space_(std::move(space)) {}
 
   Result<void> MoveHorizon(WallTime wall, MonoTime mono);
+  Result<Removal> RemovalOf(OriginNumber origin, const StoredBlock& block);
   // The origin's first records, all of which are in `allowed` and older than `before`.
   Result<std::optional<Removal>> First(OriginNumber origin, const RangeSet& allowed,
-                                       WallTime before);
+                                       WallTime before, const ReadLimits& limits);
   Result<std::optional<Removal>> Oldest(const std::vector<Holding>& holdings, WallTime before);
   // The last sequence of what may be thinned.
   Result<Sequence> ThinUpTo(const Holding& holding, bool spare_newest);

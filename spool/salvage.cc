@@ -5,13 +5,15 @@
 
 #include "spool/digest.h"
 #include "spool/history.h"
+#include "spool/object_codec.h"
 #include "spool/wreck_records.h"
 
 namespace doagent::spool {
 namespace {
 
-// Some milliseconds of work.
-constexpr std::size_t kImagesPerStep = 128;
+// Some milliseconds of work: looking at an image costs little, what is found in it more.
+constexpr std::size_t kImagesPerStep = 1024;
+constexpr std::size_t kRowsPerStep = 256;
 constexpr std::size_t kBytesPerStep = 4 << 20;
 
 // Only the database's own errors end a salvage.
@@ -186,7 +188,8 @@ Result<std::optional<OriginNumber>> Salvage::DestinationOf(OriginNumber number) 
 Result<bool> Salvage::Step() {
   if (phase_ == Phase::kDone) return false;
   using Take = Result<void> (Salvage::*)(const RawRow&);
-  constexpr Take kTakes[] = {&Salvage::TakeObject, &Salvage::TakeBlock, &Salvage::TakeRecord};
+  constexpr Take kTakes[] = {&Salvage::TakeObject, &Salvage::TakeObject, &Salvage::TakeObject,
+                             &Salvage::TakeBlock, &Salvage::TakeRecord};
   const Take take = kTakes[static_cast<std::size_t>(phase_)];
   DOAGENT_ASSIGN(Transaction transaction, writer_.Begin());
   placed_.clear();
@@ -196,8 +199,9 @@ Result<bool> Salvage::Step() {
   const auto destinations_before = destinations_;
   const auto divergences_before = divergences_;
   std::size_t bytes = 0;
+  rows_ = 0;
   const auto look = [&]() -> Result<void> {
-    for (; image_ < end && bytes < kBytesPerStep; ++image_) {
+    for (; image_ < end && rows_ < kRowsPerStep && bytes < kBytesPerStep; ++image_) {
       DOAGENT_ASSIGN(const std::size_t fetched,
                      source_.wreck->VisitImage(
                          image_, [this, take](const RawRow& row) { return (this->*take)(row); }));
@@ -251,10 +255,33 @@ bool Salvage::IsOwn(OriginNumber number) const {
   return newest_ ? newest_->second == number : destinations_.empty();
 }
 
+Salvage::Phase Salvage::PhaseOf(ObjectKind kind) {
+  switch (kind) {
+    case ObjectKind::kSchema: return Phase::kSchemas;
+    case ObjectKind::kLayout: return Phase::kLayouts;
+    case ObjectKind::kKey: break;
+  }
+  return Phase::kKeys;
+}
+
+Result<bool> Salvage::HasAllItNames(const StoredObject& object) {
+  DOAGENT_ASSIGN(const std::string content, OpenObject(object));
+  const auto named = Dependencies(object.kind, content);
+  if (!named) return false;
+  for (const ObjectId& id : *named) {
+    DOAGENT_ASSIGN(const auto there, writer_.objects().Find(id));
+    if (!there) return false;
+  }
+  return true;
+}
+
 Result<void> Salvage::TakeObject(const RawRow& row) {
-  if (tables_.origins.empty()) NoteNewest(row);
+  if (phase_ == Phase::kSchemas && tables_.origins.empty()) NoteNewest(row);
   const auto object = IntactObject(row);
-  if (!object) return {};
+  if (object) ++rows_;
+  if (!object || PhaseOf(object->kind) != phase_) return {};
+  DOAGENT_ASSIGN(const bool complete, HasAllItNames(*object));
+  if (!complete) return {};
   DOAGENT_ASSIGN([[maybe_unused]] const std::int64_t put, writer_.PutObjects({*object}));
   if (object->kind != ObjectKind::kKey) return {};
   const auto [begin, end] = keys_.equal_range(row.rowid);
@@ -274,6 +301,7 @@ Result<bool> Salvage::IsStored(OriginNumber origin, Sequence sequence) {
 Result<void> Salvage::TakeBlock(const RawRow& row) {
   const auto block = IntactBlock(row);
   if (!block) return {};
+  ++rows_;
   const auto decoded = decoder_.Block(*block);
   if (!decoded) return UnlessOfRecord(decoded.error());
   DOAGENT_ASSIGN(const auto origin,
@@ -311,6 +339,7 @@ Result<bool> Salvage::FindKey(std::int64_t key_number, StoredRecord& record) {
 Result<void> Salvage::TakeRecord(const RawRow& row) {
   auto record = RecordOf(row);
   if (!record) return {};
+  ++rows_;
   std::optional<std::int64_t> key_number;
   Incarnation incarnation = 0;
   if (record->kind == RecordKind::kEvent) {

@@ -78,7 +78,8 @@ class Salvage {
   WreckKind kind() const { return source_.kind; }
 
  private:
-  enum class Phase : std::uint8_t { kObjects, kBlocks, kRecords, kDone };
+  // What names others comes after them: nothing is put of which a part is missing.
+  enum class Phase : std::uint8_t { kSchemas, kLayouts, kKeys, kBlocks, kRecords, kDone };
 
   Salvage(Writer& writer, Sealer& sealer, RunReader runs, SalvageSource source, Role role);
 
@@ -113,7 +114,10 @@ class Salvage {
   void NoteNewest(const RawRow& row);
   // Whether the wreck's own id is that of this origin, where nothing says whose its records are.
   bool IsOwn(OriginNumber number) const;
+  static Phase PhaseOf(ObjectKind kind);
+  // Of the kind whose phase it is.
   Result<void> TakeObject(const RawRow& row);
+  Result<bool> HasAllItNames(const StoredObject& object);
   Result<void> TakeBlock(const RawRow& row);
   Result<void> TakeRecord(const RawRow& row);
   // Makes the record's checksum right by finding its key. False: it is not what was written.
@@ -152,8 +156,9 @@ class Salvage {
   SalvageSource source_;
   const Role role_;  // of the spool that it is taken over into
   const WreckTables& tables_;
-  Phase phase_ = Phase::kObjects;
+  Phase phase_ = Phase::kSchemas;
   std::size_t image_ = 0;
+  std::size_t rows_ = 0;  // that the step has found
   std::map<OriginNumber, OriginNumber> destinations_;
   std::optional<std::pair<std::int64_t, OriginNumber>> newest_;  // its time, whose it is
   bool begin_again_ = false;                // records that were left out may have a destination now

@@ -7,8 +7,10 @@
 
 namespace doagent::spool {
 
-Salvager::Source::Source(std::string its_name, std::shared_ptr<const Wreck> its_wreck)
+Salvager::Source::Source(std::string its_name, std::string its_time,
+                         std::shared_ptr<const Wreck> its_wreck)
     : name(std::move(its_name)),
+      time(std::move(its_time)),
       wreck(std::move(its_wreck)),
       tables(std::make_shared<const WreckTables>(wreck->ReadTables())) {}
 
@@ -30,14 +32,16 @@ Result<void> Salvager::Add(const std::filesystem::path& aside) {
                        wreck.error().Message());
     return {};
   }
-  sources_.emplace_back(name, std::make_shared<const Wreck>(*std::move(wreck)));
+  sources_.emplace_back(name, TimeInName(aside), std::make_shared<const Wreck>(*std::move(wreck)));
   return {};
 }
 
 Result<void> Salvager::AddVanished(std::vector<Vanished>& vanished) {
   for (auto one = vanished.begin(); one != vanished.end();) {
     DOAGENT_ASSIGN(const bool taken_over, WasSalvaged(writer_.database(), one->name));
-    if (!taken_over) sources_.insert(sources_.begin(), Source(one->name, one->wreck));
+    if (!taken_over) {
+      sources_.insert(sources_.begin(), Source(one->name, NameOfTime(one->noticed), one->wreck));
+    }
     one = taken_over ? vanished.erase(one) : std::next(one);
   }
   return {};
@@ -57,21 +61,26 @@ bool Salvager::IsInAnother(const std::string& name) const {
   });
 }
 
-std::set<SpoolId> Salvager::RemovedLater(const std::string& name) const {
-  const auto named = [&name](const Source& source) { return source.name == name; };
-  auto later = std::find_if(sources_.begin(), sources_.end(), named);
+std::set<SpoolId> Salvager::RemovedAfter(const std::string& time) const {
   std::set<SpoolId> removed;
-  while (later != sources_.end() && ++later != sources_.end()) {
-    removed.insert(later->tables->removed_ids.begin(), later->tables->removed_ids.end());
+  for (const Source& source : sources_) {
+    const auto& ids = source.tables->removed_ids;
+    if (source.time > time) removed.insert(ids.begin(), ids.end());
   }
   return removed;
 }
 
 std::optional<ReceiverId> Salvager::FormerReceiver() const {
-  if (sources_.empty()) return std::nullopt;
-  const WreckTables& tables = *sources_.back().tables;
-  if (tables.role != Role::kReceiver || !tables.own_id) return std::nullopt;
-  return ReceiverId::FromBytes(*tables.own_id);
+  std::optional<ReceiverId> former;
+  std::string newest;
+  for (const auto& [name, time, wreck, tables] : sources_) {
+    if (tables->role != Role::kReceiver || !tables->own_id || time < newest) continue;
+    if (const auto id = ReceiverId::FromBytes(*tables->own_id)) {
+      former = id;
+      newest = time;
+    }
+  }
+  return former;
 }
 
 Result<std::unique_ptr<Salvage>> Salvager::Begin(const Source& source, WreckKind kind) {
@@ -84,7 +93,7 @@ Result<std::unique_ptr<Salvage>> Salvager::Begin(const Source& source, WreckKind
                          .kind = kind,
                          .host = host_,
                          .totals = !came_with_another && !IsInAnother(source.name),
-                         .removed_ids = RemovedLater(source.name)});
+                         .removed_ids = RemovedAfter(source.time)});
 }
 
 Result<void> Salvager::PutOrigins() {
@@ -117,8 +126,9 @@ Result<void> Salvager::TakeOverLogs(const std::filesystem::path& copied) {
     }
     const bool just_copied = aside.filename() == copied.filename();
     const WreckKind kind = just_copied ? WreckKind::kOwnLog : WreckKind::kFoundLog;
-    DOAGENT_ASSIGN(auto salvage,
-                   Begin(Source(name, std::make_shared<const Wreck>(*std::move(wreck))), kind));
+    DOAGENT_ASSIGN(auto salvage, Begin(Source(name, TimeInName(aside),
+                                              std::make_shared<const Wreck>(*std::move(wreck))),
+                                       kind));
     for (bool more = true; more;) {
       DOAGENT_ASSIGN(more, salvage->Step());
     }

@@ -35,7 +35,7 @@ class Salvager {
   // Whether something that is still to be taken over has records of this spool id.
   bool Concerns(std::string_view spool_id) const;
 
-  // Of the receiver whose file was set aside last, if that still says it.
+  // Of the receiver whose file was set aside last, of those that still say it.
   std::optional<ReceiverId> FormerReceiver() const;
 
   // Makes the origins known of everything that is to be taken over, before their records come.
@@ -66,9 +66,10 @@ class Salvager {
 
  private:
   struct Source {
-    Source(std::string its_name, std::shared_ptr<const Wreck> its_wreck);
+    Source(std::string its_name, std::string its_time, std::shared_ptr<const Wreck> its_wreck);
 
     std::string name;
+    std::string time;  // when it was set aside or gone: later ones are greater
     std::shared_ptr<const Wreck> wreck;
     std::shared_ptr<const WreckTables> tables;  // read once: they may be long
   };
@@ -80,7 +81,7 @@ class Salvager {
   // Whether another wreck that is to be taken over had taken it over itself.
   bool IsInAnother(const std::string& name) const;
   // What was removed by command from files that came later is not to come back.
-  std::set<SpoolId> RemovedLater(const std::string& name) const;
+  std::set<SpoolId> RemovedAfter(const std::string& time) const;
   Result<std::unique_ptr<Salvage>> Begin(const Source& source, WreckKind kind);
 
   Writer& writer_;

@@ -25,10 +25,8 @@ Result<std::unique_ptr<Scrubber>> Scrubber::Prepare(Writer& writer) {
 Result<RangeSet> Scrubber::LostWith(OriginNumber origin, const StoredBlock& block) {
   RangeSet lost = SequencesOf(block);
   lost.Add({block.range.first, block.range.first});
-  // Its end may be what is damaged: the next block has its own.
-  DOAGENT_ASSIGN(const auto next,
-                 runs_.blocks().FindNext(origin, block.range.first, block.range.last));
-  if (next && *next <= lost.last()) lost.Remove({*next, lost.last()});
+  SequenceRange range = block.range;
+  DOAGENT_TRY(runs_.blocks().CutAtNext(origin, range, lost));
   DOAGENT_ASSIGN(const auto rows, runs_.records().Sequences(origin, block.range.first,
                                                             block.range.last, kBlockSpanMax));
   for (const Sequence row : rows) lost.Remove({row, row});

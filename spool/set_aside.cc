@@ -37,20 +37,9 @@ bool Exists(const fs::path& path) {
   return fs::exists(fs::symlink_status(path, none));
 }
 
-// In UTC, to the nanosecond: a name that was used once, and is marked as taken over, must not come
-// again when the clock begins anew with every boot. A number where that is not enough.
+// A number where the time is not enough.
 fs::path FreeName(const fs::path& spool, const char* infix, WallTime now) {
-  const std::time_t seconds = std::chrono::system_clock::to_time_t(
-      std::chrono::time_point_cast<std::chrono::system_clock::duration>(now));
-  std::tm parts{};
-  gmtime_r(&seconds, &parts);
-  std::array<char, 32> text{};
-  (void)std::strftime(text.data(), text.size(), "%Y%m%dT%H%M%S", &parts);
-  constexpr std::int64_t kPerSecond = 1'000'000'000;
-  const std::int64_t fraction = (UnixNanoseconds(now) % kPerSecond + kPerSecond) % kPerSecond;
-  std::array<char, 16> digits{};
-  (void)std::snprintf(digits.data(), digits.size(), ".%09lldZ", static_cast<long long>(fraction));
-  const std::string base = spool.string() + infix + text.data() + digits.data();
+  const std::string base = spool.string() + infix + NameOfTime(now);
   std::string name = base;
   const auto taken = [&name] {
     for (const std::string_view suffix : kSuffixes) {
@@ -105,6 +94,25 @@ Result<void> RenameSet(const fs::path& spool, const fs::path& aside) {
 }
 
 }  // namespace
+
+std::string NameOfTime(WallTime time) {
+  const std::time_t seconds = std::chrono::system_clock::to_time_t(
+      std::chrono::time_point_cast<std::chrono::system_clock::duration>(time));
+  std::tm parts{};
+  gmtime_r(&seconds, &parts);
+  std::array<char, 32> text{};
+  (void)std::strftime(text.data(), text.size(), "%Y%m%dT%H%M%S", &parts);
+  constexpr std::int64_t kPerSecond = 1'000'000'000;
+  const std::int64_t fraction = (UnixNanoseconds(time) % kPerSecond + kPerSecond) % kPerSecond;
+  std::array<char, 16> digits{};
+  (void)std::snprintf(digits.data(), digits.size(), ".%09lldZ", static_cast<long long>(fraction));
+  return std::string(text.data()) + digits.data();
+}
+
+std::string TimeInName(const fs::path& aside) {
+  const std::string name = aside.filename().string();
+  return name.substr(name.rfind('-') + 1);
+}
 
 Result<fs::path> SetAside(const fs::path& spool, WallTime now) {
   std::error_code none;

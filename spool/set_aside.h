@@ -4,12 +4,19 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <string>
 #include <vector>
 
 #include "spool/result.h"
 #include "spool/time.h"
 
 namespace doagent::spool {
+
+// A time as it stands in the names, in UTC, to the nanosecond: a name that was used once, and is
+// marked as taken over, must not come again when the clock begins anew with every boot. Later ones
+// are greater.
+std::string NameOfTime(WallTime time);
+std::string TimeInName(const std::filesystem::path& aside);
 
 // Renames database, log and shared memory aside, in this order; what is not there is left out. The
 // name that the database has then; empty: there was not a byte to be kept. REQUIRES that nothing

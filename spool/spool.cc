@@ -50,6 +50,11 @@ void Spool::Impl::Notice(std::string text) {
   if (notices_.size() < kNoticesMax) notices_.push_back(std::move(text));
 }
 
+std::uint64_t Spool::Impl::offers() const {
+  const std::lock_guard lock(state_mutex_);
+  return offers_;
+}
+
 std::size_t Spool::Impl::waiting() const {
   const std::lock_guard lock(state_mutex_);
   return waiting_;
@@ -128,6 +133,9 @@ std::vector<std::string> Spool::TakeNotices() {
 }
 SpoolStats Spool::Stats() {
   return impl_->Stats();
+}
+std::uint64_t Spool::offers() const {
+  return impl_->offers();
 }
 std::size_t Spool::waiting() const {
   return impl_->waiting();

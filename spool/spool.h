@@ -194,6 +194,9 @@ class Spool {
   SpoolStats Stats();
 
   SpoolId spool_id() const;  // zero: it could not be opened yet
+  // Changes when records of earlier spool ids wait (again) that no append has put there: taken over
+  // from another file, or put back by command. The next append wakes whoever waits.
+  std::uint64_t offers() const;
   // Records that wait in memory.
   std::size_t waiting() const;
   Sequence head() const;  // of the current origin; 0: no record yet

@@ -107,6 +107,7 @@ Result<void> Spool::Impl::WriteAcknowledgements(const Unwritten& unwritten) {
 void Spool::Impl::PutParkedBack() {
   const std::lock_guard lock(state_mutex_);
   for (auto& [number, state] : states_) state.delivery.PutParkedBack();
+  ++offers_;
 }
 
 Result<void> Spool::Impl::Commit(bool acknowledgements_due,

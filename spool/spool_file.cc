@@ -119,7 +119,10 @@ Result<void> Spool::Impl::OpenForReadingToo() {
   const std::lock_guard lock(read_mutex_);
   objects_.reset();
   runs_.reset();
-  DOAGENT_ASSIGN(read_database_, OpenForReading(path_));
+  auto reading = OpenForReading(path_);
+  // It was opened for writing just before: the path is right.
+  if (!reading && reading.error().code == ErrorCode::kRefuse) return GoneWhileOpened(path_);
+  DOAGENT_ASSIGN(read_database_, std::move(reading));
   DOAGENT_ASSIGN(runs_, RunReader::Prepare(*read_database_));
   DOAGENT_ASSIGN(objects_, ObjectTable::Prepare(*read_database_));
   return {};
@@ -314,6 +317,7 @@ Result<void> Spool::Impl::MakeFileReady() {
   // There may have been no descriptor left for it.
   if (begun_ && !held_.holds()) held_.Hold();
   if (held_.IsGone()) return ReplaceVanished();
+  if (damage_.empty() && writer_ && writer_->database().IsCutOff()) damage_ = kCutOff;
   if (!damage_.empty()) return ReplaceFile(std::string(damage_));
   if (!begun_) return OpenOrMakeNew();
   if (writer_ && !suspect_ && held_.LogIsGone()) {

@@ -93,6 +93,7 @@ class Spool::Impl {
                                 MonoTime mono);
   void OnAppend(std::function<void()> callback);
   SpoolId spool_id() const;
+  std::uint64_t offers() const;
   Sequence head() const;
   const std::filesystem::path& path() const { return path_; }
   std::size_t waiting() const;
@@ -238,6 +239,7 @@ class Spool::Impl {
   mutable std::mutex state_mutex_;  // guards the rest
   std::map<OriginNumber, OriginState> states_;
   OriginNumber current_ = 0;
+  std::uint64_t offers_ = 0;
   std::function<void()> on_append_;
   std::string damage_seen_;  // by a reader; for the next append
   std::vector<std::string> notices_;

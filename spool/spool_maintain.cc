@@ -186,6 +186,7 @@ Result<void> Spool::Impl::FinishSalvage() {
     states_.insert_or_assign(number, std::move(found->second));
     maintenance_->Look(number);
   }
+  ++offers_;
   return {};
 }
 

@@ -131,6 +131,10 @@ class Database {
   void WaitForOthers(std::chrono::milliseconds patience);
   // Whether what was opened is not at its path any more: removed, or replaced.
   bool HasMoved();
+  // Whether somebody has cut off the database or its log, or emptied one of them, since it was
+  // first asked for: what the connection knows to be in them is not there, and it would go on
+  // writing behind the hole. Some microseconds. What cannot be found out counts as no.
+  bool IsCutOff();
   // Whether closing neither copies the log into the database nor removes it: for files that are to
   // be kept as they are.
   void LeaveLogAtClose(bool leave);
@@ -152,7 +156,15 @@ class Database {
   Result<void> WriteLogAnew();
   void OpenBlocks();
 
+  // The database as IsCutOff found it: only copying the log into it changes its size.
+  struct Extent {
+    std::array<std::uint8_t, 8> salts{};  // of the run of the log
+    std::uint32_t frames_copied = 0;      // of it
+    std::int64_t bytes = 0;
+  };
+
   std::string path_;
+  Extent extent_;
   // The file, for its blocks. Closed after the connection: closing it gives up SQLite's locks.
   Descriptor blocks_;
   std::unique_ptr<sqlite3, Close> handle_;

@@ -126,7 +126,8 @@ void Uploader::HandleWelcome(const Welcome& welcome) {
   ++status_.sessions;
   status_.interval_wanted = welcome.interval;
   status_.disconnected_since.reset();
-  claims_due_ = now_ + options_.claims_interval;
+  const bool asked = asked_receiver_ == welcome.receiver;
+  ask_at_ = asked ? MonoTime::max() : now_ + options_.ask_delay;
   session_ = std::make_unique<Session>(
       spool_, transport_, batch_size_, status_.counters, claims_, welcome,
       SessionOptions{.batch_bytes_max = Smaller(std::min(options_.batch_bytes_max, kBatchBytesMax),
@@ -179,6 +180,7 @@ void Uploader::Connect() {
   }
   ++status_.attempts;
   ++status_.attempts_total;
+  offers_seen_ = spool_.offers();
   auto claims = spool_.Claims();
   if (!claims.has_value()) {
     SpoolFailed(claims.error());
@@ -242,21 +244,19 @@ void Uploader::CheckDeadlines() {
                        {}});
   }
   if (status_.state == State::kServerPause && now_ >= pause_until_) SetState(State::kStreaming);
-  if (now_ >= claims_due_) RefreshClaims();
+  if (now_ >= ask_at_) return Reconnect();
+  if (spool_.offers() != offers_seen_) LookForOffers();
 }
 
-void Uploader::RefreshClaims() {
-  claims_due_ = now_ + options_.claims_interval;
+void Uploader::LookForOffers() {
+  offers_seen_ = spool_.offers();
   const auto claims = spool_.Claims();
   if (!claims.has_value()) return SpoolFailed(claims.error());
   session_->LookAgain();
-  // Whether the receiver still has all that it acknowledged was not asked if it was not known yet
-  // who would answer: once after the start of the program.
-  const bool asked = asked_receiver_ == session_->receiver();
   const bool known = std::all_of(claims->begin(), claims->end(), [this](const auto& claim) {
     return claim.first_pending > claim.head || session_->Claimed(claim.spool_id);
   });
-  if (!known || !asked) Reconnect();
+  if (!known) Reconnect();
 }
 
 void Uploader::Reconnect() {
@@ -311,7 +311,7 @@ void Uploader::Announce() {
 MonoTime Uploader::ComputeDeadline() const {
   if (status_.state == State::kConnecting) return answer_due_;
   if (session_ == nullptr) return attempt_at_;
-  auto deadline = claims_due_;
+  auto deadline = ask_at_;
   const auto& in_flight = session_->in_flight();
   if (!in_flight.empty()) {
     deadline = std::min({deadline, session_->last_progress() + options_.progress_timeout,

@@ -61,9 +61,9 @@ struct UploaderOptions {
   std::chrono::milliseconds pushback_max = std::chrono::hours(1);
   // New spool ids are not made faster than this, whatever the receiver says about conflicts.
   std::chrono::milliseconds epoch_interval_min = std::chrono::minutes(10);
-  // How often the spool is asked for older spool ids that have records to offer again (parked ones
-  // put back, salvaged ones).
-  std::chrono::milliseconds claims_interval = std::chrono::minutes(10);
+  // Whether a receiver still has all that it acknowledged is part of the claims, which the first
+  // session with it sends before it is known who answers. So long after its Welcome it is asked.
+  std::chrono::milliseconds ask_delay = std::chrono::minutes(10);
 };
 
 class Session;
@@ -97,7 +97,8 @@ class Uploader {
   void Connect();
   void Pump();
   void CheckDeadlines();
-  void RefreshClaims();
+  // The spool has records of older spool ids to offer again, perhaps of one that is not claimed.
+  void LookForOffers();
   // Ends the session, if there is one.
   void EndSession();
   // The same because of a failure, which decides when the next attempt is made.
@@ -139,7 +140,8 @@ class Uploader {
   MonoTime pause_until_ = MonoTime::min();      // as the receiver asked
   MonoTime spool_retry_at_ = MonoTime::min();   // do not touch the spool before
   MonoTime epoch_allowed_at_ = MonoTime::min();
-  MonoTime claims_due_ = MonoTime::max();
+  MonoTime ask_at_ = MonoTime::max();
+  std::uint64_t offers_seen_ = 0;  // of the spool, with the claims
 
   std::vector<spool::Claim> claims_;  // what the session was opened with
   ReceiverId asked_receiver_;         // whose acknowledgements the claims ask about

@@ -3,19 +3,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
-#include <memory>
 #include <string>
 
 #include "spool/inbox.h"
 #include "spool/reader.h"
 #include "spool/request.h"
 #include "spool/set_aside.h"
-#include "spool/spool.h"
-#include "tests/spool/recovery_support.h"
+#include "tests/spool/receiver_recovery_support.h"
 #include "tests/support/fault_vfs.h"
 #include "tests/support/snapshots.h"
 
@@ -25,91 +21,10 @@ namespace {
 namespace fs = std::filesystem;
 using test::FaultVfs;
 using test::MakeSnapshot;
-using test::TestSpoolOptions;
 using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
-
-// A receiver with 31 records of one agent.
-class ReceiverRecoveryTest : public RecoveryTest {
- protected:
-  ReceiverRecoveryTest() {
-    const auto source = *Spool::Open(TestSpoolOptions(dir_ / "agent.db", 3));
-    for (std::uint64_t tick = 1; tick <= 30; ++tick) {
-      EXPECT_TRUE(source->Append(MakeSnapshot(tick)));
-    }
-    claim_ = source->Claims()->front();
-    batch_.spool_id = claim_.spool_id;
-    batch_.records = (*source->NextPending(claim_.spool_id, {}, 1 << 20)).records;
-    std::vector<ObjectId> keys;
-    for (const auto& record : batch_.records) {
-      if (record.kind == RecordKind::kRow) keys.push_back(record.key);
-    }
-    batch_.objects = *source->Objects(keys);
-    inbox_ = OpenInbox();
-    EXPECT_TRUE(inbox_->Register({"agent", false}, claim_));
-    const auto outcome = inbox_->Store({batch_}, MakeSnapshot(31).wall);
-    EXPECT_TRUE(outcome);
-    EXPECT_EQ(outcome->front().stored.count(), 31U);
-  }
-
-  std::unique_ptr<Inbox> OpenInbox() {
-    auto inbox = Inbox::Open({inbox_path_, "test", [this] { return ++seed_; }});
-    EXPECT_TRUE(inbox) << inbox.error().Message();
-    return inbox ? *std::move(inbox) : nullptr;
-  }
-
-  void DamageInbox() const {
-    std::fstream(inbox_path_, std::ios::in | std::ios::out | std::ios::binary)
-        << std::string(1024, '\x55');
-  }
-
-  // A row in its table, in whatever page it is.
-  void DamageRecord(std::size_t index) const {
-    const std::string& payload = batch_.records[index].payload;
-    const auto at = Bytes(inbox_path_).find(payload);
-    ASSERT_NE(at, std::string::npos);
-    std::fstream file(inbox_path_, std::ios::in | std::ios::out | std::ios::binary);
-    file.seekp(static_cast<std::streamoff>(at));
-    file.put(static_cast<char>(payload[0] ^ 1));
-  }
-
-  // As SQLite would find it.
-  void DamageWhileItRuns(FaultVfs& vfs) {
-    Claim other = claim_;
-    other.spool_id = *SpoolId::FromHex(std::string(32, 'b'));
-    vfs.FailAt(FaultVfs::Call::kWrite, 1, SQLITE_CORRUPT);
-    EXPECT_FALSE(inbox_->Register({"agent", false}, other));
-    vfs.Heal();
-  }
-
-  void Settle() {
-    for (int step = 0; step < 100; ++step) {
-      ASSERT_TRUE(inbox_->Maintain(MakeSnapshot(40).wall, MakeSnapshot(40).mono));
-    }
-  }
-
-  void ExpectEverythingThere() {
-    Settle();
-    const auto status = (*Reader::Open(inbox_path_))->Status();
-    ASSERT_TRUE(status);
-    ASSERT_THAT(status->origins, SizeIs(1));
-    EXPECT_EQ(status->origins[0].spool_id, claim_.spool_id);
-    EXPECT_EQ(status->origins[0].last_sequence, 31U);
-    EXPECT_THAT(status->origins[0].missing, IsEmpty());
-    Claim claim = claim_;
-    claim.first_pending = 1;
-    const auto registered = inbox_->Register({"agent", false}, claim);
-    ASSERT_TRUE(registered);
-    EXPECT_EQ(registered->stored.count(), 31U);
-  }
-
-  const fs::path inbox_path_ = dir_ / "inbox.db";
-  Claim claim_;
-  IncomingBatch batch_;
-  std::unique_ptr<Inbox> inbox_;
-};
 
 TEST_F(ReceiverRecoveryTest, ADamagedFileIsSalvaged) {
   const ReceiverId id = inbox_->receiver_id();
@@ -297,159 +212,6 @@ TEST_F(ReceiverRecoveryTest, AFullDiskWhileAFileIsReplacedCostsOneSetOfFiles) {
   EXPECT_THAT(inbox_->TakeNotices(), Contains(HasSubstr("damaged")));
   ExpectEverythingThere();
   inbox_.reset();
-}
-
-TEST_F(ReceiverRecoveryTest, AFailedCommitIsMadeGoodByTheNextCall) {
-  FaultVfs vfs;
-  inbox_.reset();
-  inbox_ = OpenInbox();
-  const ReceiverId id = inbox_->receiver_id();
-  ASSERT_TRUE(inbox_->Register({"agent", false}, claim_));
-  Claim other = claim_;
-  other.spool_id = *SpoolId::FromHex(std::string(32, 'b'));
-  vfs.FailAt(FaultVfs::Call::kSync, 1, SQLITE_IOERR_FSYNC);
-  EXPECT_FALSE(inbox_->Register({"agent", false}, other));
-  IncomingBatch theirs = batch_;
-  theirs.spool_id = other.spool_id;
-  ASSERT_TRUE(inbox_->Register({"agent", false}, other));
-  const auto stored = inbox_->Store({theirs}, MakeSnapshot(31).wall);
-  ASSERT_TRUE(stored) << stored.error().Message();
-  EXPECT_EQ(stored->front().stored.count(), 31U);
-  EXPECT_EQ(inbox_->receiver_id(), id);
-  EXPECT_THAT(FilesSetAside(inbox_path_), IsEmpty());
-  inbox_.reset();
-}
-
-TEST_F(ReceiverRecoveryTest, WhatWasStoredSinceTheClaimIsNoOtherHistory) {
-  FaultVfs vfs;
-  inbox_.reset();
-  fs::remove(inbox_path_);
-  inbox_ = OpenInbox();
-  // As an agent says at its start: it has written one record so far.
-  claim_.current = true;
-  claim_.head = 1;
-  ASSERT_TRUE(inbox_->Register({"agent", false}, claim_));
-  IncomingBatch last = batch_;
-  last.records = {batch_.records.back()};
-  batch_.records.pop_back();
-  vfs.FailAt(FaultVfs::Call::kSync, 1, SQLITE_IOERR_FSYNC);
-  EXPECT_FALSE(inbox_->Store({batch_}, MakeSnapshot(31).wall));  // and is there all the same
-  const auto stored = inbox_->Store({last}, MakeSnapshot(31).wall);
-  ASSERT_TRUE(stored) << stored.error().Message();
-  EXPECT_THAT(stored->front().refused, IsEmpty());
-  EXPECT_EQ(stored->front().stored.count(), 1U);
-  inbox_.reset();
-}
-
-TEST_F(ReceiverRecoveryTest, WhatWasForgottenDoesNotComeBackWithAnotherFile) {
-  FaultVfs vfs;
-  inbox_.reset();
-  inbox_ = OpenInbox();
-  ASSERT_TRUE(inbox_->Register({"agent", false}, claim_));
-  Claim other = claim_;
-  other.spool_id = *SpoolId::FromHex(std::string(32, 'a'));
-  ASSERT_TRUE(inbox_->Register({"agent", false}, other));
-  ASSERT_TRUE(
-      RequestForget(inbox_path_, *PlanToForget(inbox_path_, claim_.spool_id, std::nullopt)));
-  Settle();
-  DamageWhileItRuns(vfs);
-  Settle();
-  const auto status = (*Reader::Open(inbox_path_))->Status();
-  ASSERT_TRUE(status);
-  ASSERT_THAT(status->origins, SizeIs(1));
-  EXPECT_EQ(status->origins[0].spool_id, other.spool_id);
-  inbox_.reset();
-}
-
-TEST_F(ReceiverRecoveryTest, AClaimThatIsRefusedNowHoldsUpNobodyElse) {
-  {
-    auto other = Inbox::Open({dir_ / "other.db", "test", [this] { return ++seed_; }});
-    ASSERT_TRUE(other);
-    ASSERT_TRUE((*other)->Register({"somebody else", false}, claim_));
-  }
-  FaultVfs vfs;
-  inbox_.reset();
-  inbox_ = OpenInbox();
-  IncomingBatch theirs = batch_;
-  theirs.spool_id = *SpoolId::FromHex(std::string(32, 'a'));
-  Claim claim = claim_;
-  claim.spool_id = theirs.spool_id;
-  ASSERT_TRUE(inbox_->Register({"third", false}, claim));
-  ASSERT_TRUE(inbox_->Register({"agent", false}, claim_));
-  // An older file says that the id is another's.
-  fs::copy_file(dir_ / "other.db", inbox_path_.string() + ".damaged-19690101T000000Z");
-  DamageWhileItRuns(vfs);
-  const auto stored = inbox_->Store({batch_, theirs}, MakeSnapshot(31).wall);
-  ASSERT_TRUE(stored) << stored.error().Message();
-  EXPECT_EQ(stored->at(1).stored.count(), 31U);
-  EXPECT_TRUE(stored->at(0).stored.empty());
-  EXPECT_FALSE(stored->at(0).claimed);
-  EXPECT_FALSE(inbox_->Register({"agent", false}, claim_));
-  EXPECT_TRUE(inbox_->Register({"somebody else", false}, claim_));
-  inbox_.reset();
-}
-
-TEST_F(ReceiverRecoveryTest, WhatIsDamagedWhileItRunsIsReplacedUnderTheSameName) {
-  FaultVfs vfs;
-  inbox_.reset();
-  inbox_ = OpenInbox();
-  const ReceiverId id = inbox_->receiver_id();
-  ASSERT_TRUE(inbox_->Register({"agent", false}, claim_));
-  DamageWhileItRuns(vfs);
-  // The sessions go on as if nothing had been.
-  const auto stored = inbox_->Store({batch_}, MakeSnapshot(31).wall);
-  ASSERT_TRUE(stored) << stored.error().Message();
-  EXPECT_EQ(stored->front().stored.count(), 31U);
-  EXPECT_EQ(inbox_->receiver_id(), id);
-  EXPECT_THAT(FilesSetAside(inbox_path_), SizeIs(1));
-  ExpectEverythingThere();
-  inbox_.reset();
-}
-
-TEST_F(ReceiverRecoveryTest, AFileThatIsRemovedWhileItRunsIsReplacedAndItsRecordsAreKept) {
-  const ReceiverId id = inbox_->receiver_id();
-  for (const char* suffix : {"", "-wal", "-shm"}) fs::remove(inbox_path_.string() + suffix);
-  // What was acknowledged is known at once, so that nobody need send it again.
-  IncomingBatch first = batch_;
-  first.records.resize(1);
-  const auto stored = inbox_->Store({first}, MakeSnapshot(41).wall);
-  ASSERT_TRUE(stored) << stored.error().Message();
-  EXPECT_EQ(stored->front().stored.count(), 1U);
-  EXPECT_EQ(inbox_->receiver_id(), id);
-  EXPECT_THAT(inbox_->TakeNotices(), Contains(HasSubstr("removed or replaced")));
-  ExpectEverythingThere();
-  inbox_.reset();
-  inbox_ = OpenInbox();
-  EXPECT_EQ(inbox_->receiver_id(), id);
-}
-
-TEST_F(ReceiverRecoveryTest, ALogThatIsRemovedWhileItRunsLosesNothing) {
-  const std::string log = inbox_path_.string() + "-wal";
-  fs::remove(log);
-  IncomingBatch first = batch_;
-  first.records.resize(1);
-  ASSERT_TRUE(inbox_->Store({first}, MakeSnapshot(41).wall));
-  // What a crash would leave now.
-  const fs::path crashed = dir_ / "crashed.db";
-  std::ofstream(crashed, std::ios::binary) << Bytes(inbox_path_);
-  std::ofstream(crashed.string() + "-wal", std::ios::binary) << Bytes(log);
-  const auto status = (*Reader::Open(crashed))->Status();
-  ASSERT_TRUE(status);
-  ASSERT_THAT(status->origins, SizeIs(1));
-  EXPECT_EQ(status->origins[0].last_sequence, 31U);
-}
-
-TEST_F(ReceiverRecoveryTest, AStopFirstTakesOverWhatNobodyElseCould) {
-  fs::create_directory(dir_ / "elsewhere");
-  for (const char* suffix : {"", "-wal", "-shm"}) {
-    fs::rename(inbox_path_.string() + suffix,
-               dir_ / "elsewhere" / ("inbox.db" + std::string(suffix)));
-  }
-  ASSERT_TRUE(inbox_->TakeOverVanished());
-  inbox_.reset();
-  inbox_ = OpenInbox();
-  ASSERT_TRUE(inbox_->Register({"agent", false}, claim_));
-  ExpectEverythingThere();
 }
 
 TEST_F(ReceiverRecoveryTest, WhatIsToBeForgottenIsForgottenThoughTheFileIsReplaced) {

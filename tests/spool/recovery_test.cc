@@ -38,6 +38,27 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
+TEST_F(RecoveryTest, NoObjectIsTakenOverWithoutWhatItNames) {
+  Write(Sample().database(), Sample().log());
+  {
+    const auto database = *Database::Open(path(), Database::Mode::kReadWrite);
+    for (const std::string table : {"objects", "object_copies"}) {
+      ASSERT_TRUE(database->Execute("UPDATE " + table +
+                                    " SET payload = zeroblob(length(payload)) "
+                                    "WHERE id = (SELECT min(id) FROM objects WHERE kind = 1)"));
+    }
+    ASSERT_TRUE(database->EmptyLog());
+  }
+  std::fstream(path(), std::ios::in | std::ios::out | std::ios::binary) << std::string(1024, 'x');
+  {
+    const auto spool = Open();
+    ASSERT_TRUE(spool);
+    Settle(*spool);
+  }
+  EXPECT_LT(Survivors(), Sample().records().size());
+  EXPECT_THAT(Findings(path()), IsEmpty());
+}
+
 TEST_F(RecoveryTest, ADatabaseOfZerosIsSetAsideAndItsLogIsSalvaged) {
   Write(std::string(Sample().database().size(), '\0'), Sample().log());
   const auto spool = Open();

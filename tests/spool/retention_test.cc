@@ -403,6 +403,20 @@ TEST_F(RetentionTest, DamagedBlocksGoFirstAndTheRestGoesOn) {
   CheckLedger();
 }
 
+TEST_F(RetentionTest, ABlockWithADamagedEndCountsForNoMoreThanItCanHave) {
+  local_ = true;
+  policy_.bytes_max = 2200 << 10;
+  Open();
+  while (Status().lost_records == 0) Append(1, 1000);
+  const std::uint64_t before = Status().lost_records;
+  Sql(dir_ / "spool.db",
+      "UPDATE blocks SET last = last + 1000 WHERE id = (SELECT min(id) "
+      "FROM blocks)");
+  while (Status().lost_records == before) Append(1, 1000);
+  EXPECT_EQ(Status().lost_records, tick_ - Read().snapshots.count());
+  CheckLedger();
+}
+
 TEST_F(RetentionTest, WhatIsKeptOfDamagedRecordsGoesBeforeAnythingElse) {
   policy_.bytes_max = 4 << 20;
   Open();

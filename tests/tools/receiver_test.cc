@@ -117,6 +117,20 @@ TEST_F(ReceiverTest, StoresWhatAnAgentSendsOnceAndForGood) {
   EXPECT_TRUE(second.conflicts.empty());
 }
 
+TEST_F(ReceiverTest, AStopThatLosesWhatWasStoredSaysSo) {
+  Start();
+  EXPECT_TRUE(receiver_->Stop());
+  EXPECT_TRUE(receiver_->Stop()) << "is not a second stop";
+  Start();
+  // Somebody else's, which is not to be written over, in the place of its own.
+  for (const char* suffix : {"", "-wal", "-shm"}) {
+    std::filesystem::remove(options_.spool.string() + suffix);
+  }
+  std::ofstream(options_.spool) << std::string(5000, 'x');
+  EXPECT_FALSE(receiver_->Stop());
+  EXPECT_THAT(log_text_.str(), HasSubstr("is lost with its file"));
+}
+
 TEST_F(ReceiverTest, OneBadBatchHarmsNobodyElse) {
   Start();
   TestAgent bad(1);

@@ -106,8 +106,7 @@ TEST(Refusal, ARecordOfAnOlderNameThatWasPutBackIsOfferedAgain) {
   world.receiver.poisonous = nullptr;
   ASSERT_TRUE(spool::RequestRetryParked(world.spool->path()).has_value());
   world.Append();
-  // Nothing of the older name was pending when the session began: it is found at the next look.
-  world.Run(minutes(11));
+  // Nothing of the older name was pending when the session began.
   ASSERT_TRUE(world.RunUntilDrained(minutes(1)));
   EXPECT_TRUE(world.receiver.Has(old_id, 5));
   EXPECT_THAT(world.Check(), IsEmpty());
@@ -206,7 +205,7 @@ TEST(Refusal, ForNowMeansAgainAfterTheTimeNamed) {
 
 TEST(Refusal, ForNowIsNotBelievedToMeanForEver) {
   UploadWorld::Options options;
-  options.uploader.claims_interval = hours(24);  // one session
+  options.uploader.ask_delay = hours(24);  // one session
   UploadWorld world(options);
   world.receiver.refuse_for_now = milliseconds(hours(1'000'000));
   world.Append();
@@ -217,7 +216,7 @@ TEST(Refusal, ForNowIsNotBelievedToMeanForEver) {
 
 TEST(Refusal, WhatDoesNotFitIntoSmallerBatchesGoesInSeveral) {
   UploadWorld::Options options;
-  options.uploader.claims_interval = hours(24);  // one session
+  options.uploader.ask_delay = hours(24);  // one session
   UploadWorld world(options);
   world.receiver.refuse_for_now = milliseconds(minutes(10));
   world.Append(400);
@@ -238,7 +237,7 @@ TEST(Refusal, WhatDoesNotFitIntoSmallerBatchesGoesInSeveral) {
 
 TEST(Refusal, ForNowWithoutATimeIsTriedMoreAndMoreRarely) {
   UploadWorld::Options options;
-  options.uploader.claims_interval = hours(24);  // one session
+  options.uploader.ask_delay = hours(24);  // one session
   UploadWorld world(options);
   world.receiver.refuse_for_now = milliseconds(0);
   world.Append(3);
@@ -253,7 +252,7 @@ TEST(Refusal, ForNowWithoutATimeIsTriedMoreAndMoreRarely) {
 
 TEST(Refusal, WhatWaitsForAnotherTryIsBounded) {
   UploadWorld::Options options;
-  options.uploader.claims_interval = hours(24);  // one session
+  options.uploader.ask_delay = hours(24);  // one session
   UploadWorld world(options);
   ASSERT_TRUE(world.RunUntilDrained(minutes(1)));
   world.receiver.refuse_for_now = milliseconds(hours(1));

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <string>
 
@@ -55,6 +56,24 @@ TEST(SpoolError, IsSurvivedAndShown) {
   EXPECT_THAT(world.Parked(), IsEmpty());
   EXPECT_EQ(world.status().spool_error, "");
   EXPECT_EQ(world.spool_ids.size(), 1U);
+  EXPECT_THAT(world.Check(), IsEmpty());
+}
+
+TEST(SpoolError, WhatIsTakenOverFromAnotherFileIsOfferedInTheSameSession) {
+  UploadWorld world;
+  world.Append(10);
+  const SpoolId before = world.spool->spool_id();
+  for (const char* suffix : {"", "-wal", "-shm"}) {
+    std::filesystem::remove(world.spool->path().string() + suffix);
+  }
+  world.Append();
+  ASSERT_TRUE(world.RunUntilDrained(minutes(1)));
+  EXPECT_FALSE(world.receiver.Has(before, 10)) << "the test is too late";
+  while (world.spool->Claims()->size() < 2) world.Maintain();
+  world.Append();
+  ASSERT_TRUE(world.RunUntilDrained(minutes(1)));
+  EXPECT_TRUE(world.receiver.Has(before, 1));
+  EXPECT_TRUE(world.receiver.Has(before, 10));
   EXPECT_THAT(world.Check(), IsEmpty());
 }
 

@@ -46,8 +46,7 @@ ExitStatus Run(int argc, char** argv) {
   std::cout << "listening on " << (*receiver)->address().Text() << std::endl;
 
   log->info("stopping: {}", stop_signals.Wait());
-  (*receiver)->Stop();
-  return ExitStatus::kDone;
+  return (*receiver)->Stop() ? ExitStatus::kDone : ExitStatus::kWorld;
 }
 
 }  // namespace

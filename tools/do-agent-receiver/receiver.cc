@@ -54,7 +54,7 @@ class Receiver::Impl {
   ~Impl() { Stop(); }
 
   Result<void> Start(const ReceiverOptions& options, std::function<std::uint64_t()> random);
-  void Stop();
+  bool Stop();
   const cli::HostPort& address() const { return listening_.address; }
 
  private:
@@ -145,18 +145,21 @@ void Receiver::Impl::StoreHealth(const std::optional<Error>& failure) {
   }
 }
 
-void Receiver::Impl::Stop() {
+bool Receiver::Impl::Stop() {
   if (service_) service_->Stop();
   if (listening_.server) {
     listening_.server->Shutdown(std::chrono::system_clock::now() + kStopGrace);
     listening_.server.reset();
   }
   if (queue_) queue_->Stop();
-  if (!inbox_) return;
-  if (const auto taken = inbox_->TakeOverVanished(); !taken) {
-    log_.error("what was stored may be lost with its file: {}", taken.error().Message());
-  }
+  service_.reset();
+  queue_.reset();
+  if (!inbox_) return true;
+  const auto taken = inbox_->TakeOverVanished();
+  if (!taken) log_.error("what was stored is lost with its file: {}", taken.error().Message());
   for (const std::string& notice : inbox_->TakeNotices()) log_.warn(notice);
+  inbox_.reset();
+  return taken.has_value();
 }
 
 Result<std::unique_ptr<Receiver>> Receiver::Start(const ReceiverOptions& options,
@@ -174,8 +177,8 @@ const cli::HostPort& Receiver::address() const {
   return impl_->address();
 }
 
-void Receiver::Stop() {
-  impl_->Stop();
+bool Receiver::Stop() {
+  return impl_->Stop();
 }
 
 }  // namespace doagent::receiver

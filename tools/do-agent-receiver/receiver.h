@@ -28,8 +28,9 @@ class Receiver {
   const cli::HostPort& address() const;
 
   // Ends all sessions and the listening, stores what is at hand, and returns within about a second;
-  // what was acknowledged is durable all along.
-  void Stop();
+  // what was acknowledged is durable all along. False: its file was removed, and what was in it
+  // could not be put into another one.
+  bool Stop();
 
  private:
   class Impl;

@@ -143,7 +143,7 @@ void Session::OnStored(const spool::IncomingBatch& batch, std::size_t bytes,
   if (outcome && !outcome->claimed) {
     // Only a new Hello registers it, or is told why not.
     EndUnavailable("spool id " + batch.spool_id.Hex() +
-                   " was removed here, or is another principal's; connect again");
+                   " has to be claimed again: it was removed here, or the file was replaced");
   } else if (outcome) {
     Answer(batch, *outcome);
   } else {
