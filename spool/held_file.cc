@@ -17,7 +17,8 @@ Descriptor Open(const std::filesystem::path& path) {
 }  // namespace
 
 tl::unexpected<Error> GoneWhileOpened(const std::filesystem::path& path) {
-  return Fail(ErrorCode::kRetry, path.string(), "was removed, replaced or cut off while it was opened");
+  return Fail(ErrorCode::kRetry, path.string(),
+              "was removed, replaced or cut off while it was opened");
 }
 
 HeldFile::HeldFile(std::filesystem::path path)

@@ -22,12 +22,13 @@ constexpr const char* kOwnId = "spool_id";
 }  // namespace
 
 Result<void> Inbox::Impl::Load(const InboxOptions& options, const std::filesystem::path& log,
-                               const ReceiverId& receiver_id, std::vector<Vanished>& vanished) {
+                               const ReceiverId& receiver_id, std::vector<Vanished>& vanished,
+                               const Salvager::Known& known) {
   Database& database = writer_->database();
   DOAGENT_ASSIGN(maintenance_, Maintenance::Prepare(*writer_, options.seal));
   Sealer& sealer = maintenance_->sealer();
   DOAGENT_ASSIGN(retention_, Retention::Prepare(*writer_, sealer, reserve_, options.retention));
-  DOAGENT_ASSIGN(salvager_, Salvager::Prepare(*writer_, sealer, Host()));
+  DOAGENT_ASSIGN(salvager_, Salvager::Prepare(*writer_, sealer, Host(), known));
   DOAGENT_TRY(salvager_->AddVanished(vanished));
   DOAGENT_ASSIGN(scrubber_, Scrubber::Prepare(*writer_));
   DOAGENT_ASSIGN(forgetter_, Forgetter::Prepare(*writer_));
@@ -51,6 +52,12 @@ Result<void> Inbox::Impl::Load(const InboxOptions& options, const std::filesyste
   DOAGENT_TRY(LoadOrigins());
   for (const auto& [spool_id, origin] : origins_) maintenance_->Look(origin.row.number);
   return {};
+}
+
+std::vector<KnownOrigin> Inbox::Impl::KnownOrigins() const {
+  std::vector<KnownOrigin> known;
+  for (const auto& [spool_id, origin] : origins_) known.push_back({origin.row, origin.stored, {}});
+  return known;
 }
 
 Result<void> Inbox::Impl::LoadOrigins() {
@@ -187,7 +194,7 @@ Result<void> Inbox::OpenFile(OwnedFile owned) {
   database.LeaveLogAtClose(true);
   DOAGENT_ASSIGN(RunReader runs, RunReader::Prepare(owned.writer->database()));
   auto impl = std::make_unique<Impl>(std::move(owned.writer), *reserve_, std::move(runs));
-  DOAGENT_TRY(impl->Load(options_, owned.log_aside, receiver_id_, vanished_));
+  DOAGENT_TRY(impl->Load(options_, owned.log_aside, receiver_id_, vanished_, known_));
   for (auto one = registered_.begin(); one != registered_.end();) {
     const auto claim = impl->Register(one->second.principal, one->second.claim);
     const bool refused = !claim && claim.error().code == ErrorCode::kRefuse;
@@ -234,6 +241,7 @@ Result<void> Inbox::MakeReady() {
   if (!damage_.empty()) {
     DOAGENT_ASSIGN(const auto aside, SetAside(options_.path, wall_));
     held_->Release();
+    if (!aside.empty()) known_[aside.filename().string()] = std::exchange(closed_with_, {});
     replaced_ = WhyReplaced(std::exchange(damage_, {}), aside);
   }
   if (!replaced_.empty()) {
@@ -265,11 +273,15 @@ Result<T> Inbox::Noting(Result<T> result) {
 }
 
 void Inbox::CloseFile() {
-  if (impl_) impl_->writer().database().LeaveLogAtClose(true);
+  if (impl_) {
+    impl_->writer().database().LeaveLogAtClose(true);
+    closed_with_ = impl_->KnownOrigins();
+  }
   impl_.reset();
 }
 
 Result<void> Inbox::ForgetTakenOver() {
+  if (impl_ && impl_->nothing_to_take_over()) known_.clear();
   while (impl_ && !vanished_.empty()) {
     DOAGENT_ASSIGN(const bool taken_over,
                    WasSalvaged(impl_->writer().database(), vanished_.front().name));

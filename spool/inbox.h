@@ -28,6 +28,7 @@ namespace doagent::spool {
 class HeldFile;
 class LockFile;
 class ReserveFile;
+struct KnownOrigin;
 struct OwnedFile;
 struct Vanished;
 
@@ -133,8 +134,10 @@ class Inbox {
   std::unique_ptr<HeldFile> held_;  // before impl_: it must go after the connections
   WallTime wall_;                   // of the last call
   MonoTime mono_;
-  std::vector<Vanished> vanished_;  // until they are taken over
-  ReceiverId receiver_id_;          // zero: not known yet
+  std::vector<Vanished> vanished_;                         // until they are taken over
+  std::vector<KnownOrigin> closed_with_;                   // what the file had that was open last
+  std::map<std::string, std::vector<KnownOrigin>> known_;  // of those that were set aside, by name
+  ReceiverId receiver_id_;                                 // zero: not known yet
   // Why the next file is a new one, until it is open. Empty: it is not.
   std::string replaced_;
   std::vector<std::string> notices_;

@@ -66,10 +66,14 @@ class Inbox::Impl {
 
   // log: of this spool, with records that are in it alone; empty: there is none. receiver_id: what
   // the file is to say where it says nothing; zero: a random one. vanished: to be taken over.
+  // known: of what was set aside.
   Result<void> Load(const InboxOptions& options, const std::filesystem::path& log,
-                    const ReceiverId& receiver_id, std::vector<Vanished>& vanished);
+                    const ReceiverId& receiver_id, std::vector<Vanished>& vanished,
+                    const Salvager::Known& known);
+  std::vector<KnownOrigin> KnownOrigins() const;
   const ReceiverId& receiver_id() const { return receiver_id_; }
   Writer& writer() { return *writer_; }
+  bool nothing_to_take_over() const { return salvager_->empty(); }
   Result<StoredClaim> Register(const Principal& principal, const Claim& claim);
   bool IsClaimed(const SpoolId& spool_id) const {
     const auto found = origins_.find(spool_id);

@@ -36,6 +36,14 @@ enum class WreckKind : std::uint8_t {
   kFoundLog,  // the same, unless nothing in it shows that: it lay beside the spool
 };
 
+// What the owner of a file had stored of one origin when it gave the file up: the log, in which the
+// newest of it was, may be lost.
+struct KnownOrigin {
+  OriginRow row;
+  RangeSet stored;        // some of it may have been removed since
+  RangeSet acknowledged;  // by any receiver
+};
+
 struct SalvageSource {
   std::shared_ptr<const Wreck> wreck;
   std::shared_ptr<const WreckTables> tables;  // the wreck's
@@ -45,7 +53,8 @@ struct SalvageSource {
   // Whether its totals are to be added: not when they are in those of another wreck, which had
   // taken it over.
   bool totals = true;
-  std::set<SpoolId> removed_ids = {};  // of origins that were removed from what came later
+  std::set<SpoolId> removed_ids = {};   // of origins that were removed from what came later
+  std::vector<KnownOrigin> known = {};  // by the wreck's numbers; they are in the tables, too
 };
 
 // What an origin should have and neither the wreck nor the ledger has.
@@ -146,6 +155,8 @@ class Salvage {
   Result<void> PutRemovedIds();
   Result<void> PutRequests();
   Result<void> PutTotals();
+  // Of what was known of the destination's origin.
+  KnownOrigin Known(OriginNumber to) const;
   Result<std::vector<SalvageLoss>> Losses();
   Result<std::vector<SalvageLoss>> LossesOfReceiver();
 

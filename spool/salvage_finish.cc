@@ -160,6 +160,19 @@ Result<void> Salvage::PutTotals() {
   return {};
 }
 
+KnownOrigin Salvage::Known(OriginNumber to) const {
+  KnownOrigin known;
+  for (const Part& part : Parts()) {
+    if (part.to != to) continue;
+    for (const KnownOrigin& one : source_.known) {
+      if (one.row.number != part.from) continue;
+      known.stored.Add(RangeSet(one.stored.Within(part.range)));
+      known.acknowledged.Add(RangeSet(one.acknowledged.Within(part.range)));
+    }
+  }
+  return known;
+}
+
 Result<std::vector<SalvageLoss>> Salvage::Losses() {
   if (role_ == Role::kReceiver) return LossesOfReceiver();
   DOAGENT_ASSIGN(auto explained, LoadExplained(writer_.database(), runs_));
@@ -170,13 +183,17 @@ Result<std::vector<SalvageLoss>> Salvage::Losses() {
   for (const OriginRow& row : rows) {
     if (std::find(touched.begin(), touched.end(), row.number) == touched.end()) continue;
     DOAGENT_ASSIGN(RangeSet there, runs_.Sequences(row.number));
-    if (there.empty()) continue;
-    const SequenceRange all{std::clamp<Sequence>(row.first_sequence, 1, there.first()),
-                            there.last()};
+    const KnownOrigin known = Known(row.number);
+    RangeSet all = known.stored;
+    all.Add(there);
+    if (all.empty()) continue;
+    all.Add({std::clamp<Sequence>(row.first_sequence, 1, all.first()), all.last()});
     there.Add(explained[row.spool_id]);
-    SalvageLoss loss{row.number, row.spool_id, RangeSet(there.AbsentWithin(all)), 0};
+    SalvageLoss loss{row.number, row.spool_id,
+                     RangeSet(there.AbsentWithin({all.first(), all.last()})), 0};
     if (loss.sequences.empty()) continue;
     RangeSet undelivered = loss.sequences;
+    for (const auto& range : known.acknowledged.ToVector()) undelivered.Remove(range);
     for (const auto& [key, ranges] : delivered) {
       if (key.first != row.number) continue;
       for (const auto& range : ranges.ToVector()) undelivered.Remove(range);

@@ -7,22 +7,42 @@
 
 namespace doagent::spool {
 
+namespace {
+
+// What can be read, and what was known besides.
+WreckTables TablesOf(const Wreck& wreck, const std::vector<KnownOrigin>& known) {
+  WreckTables tables = wreck.ReadTables();
+  for (const KnownOrigin& one : known) {
+    const bool there =
+        std::any_of(tables.origins.begin(), tables.origins.end(), [&one](const OriginRow& origin) {
+          return origin.number == one.row.number || origin.spool_id == one.row.spool_id;
+        });
+    if (!there) tables.origins.push_back(one.row);
+    tables.stored[one.row.number].Add(one.stored);
+  }
+  return tables;
+}
+
+}  // namespace
+
 Salvager::Source::Source(std::string its_name, std::string its_time,
-                         std::shared_ptr<const Wreck> its_wreck)
+                         std::shared_ptr<const Wreck> its_wreck, std::vector<KnownOrigin> its_known)
     : name(std::move(its_name)),
       time(std::move(its_time)),
       wreck(std::move(its_wreck)),
-      tables(std::make_shared<const WreckTables>(wreck->ReadTables())) {}
+      known(std::move(its_known)),
+      tables(std::make_shared<const WreckTables>(TablesOf(*wreck, known))) {}
 
-Result<std::unique_ptr<Salvager>> Salvager::Prepare(Writer& writer, Sealer& sealer, Host host) {
+Result<std::unique_ptr<Salvager>> Salvager::Prepare(Writer& writer, Sealer& sealer, Host host,
+                                                    const Known& known) {
   std::unique_ptr<Salvager> salvager(new Salvager(writer, sealer, std::move(host)));
   for (const auto& aside : FilesSetAside(writer.database().path())) {
-    if (!IsLogAside(aside)) DOAGENT_TRY(salvager->Add(aside));
+    if (!IsLogAside(aside)) DOAGENT_TRY(salvager->Add(aside, known));
   }
   return salvager;
 }
 
-Result<void> Salvager::Add(const std::filesystem::path& aside) {
+Result<void> Salvager::Add(const std::filesystem::path& aside, const Known& known) {
   const std::string name = aside.filename().string();
   DOAGENT_ASSIGN(const bool taken_over, WasSalvaged(writer_.database(), name));
   if (taken_over) return {};
@@ -32,7 +52,9 @@ Result<void> Salvager::Add(const std::filesystem::path& aside) {
                        wreck.error().Message());
     return {};
   }
-  sources_.emplace_back(name, TimeInName(aside), std::make_shared<const Wreck>(*std::move(wreck)));
+  const auto found = known.find(name);
+  sources_.emplace_back(name, TimeInName(aside), std::make_shared<const Wreck>(*std::move(wreck)),
+                        found == known.end() ? std::vector<KnownOrigin>() : found->second);
   return {};
 }
 
@@ -73,11 +95,12 @@ std::set<SpoolId> Salvager::RemovedAfter(const std::string& time) const {
 std::optional<ReceiverId> Salvager::FormerReceiver() const {
   std::optional<ReceiverId> former;
   std::string newest;
-  for (const auto& [name, time, wreck, tables] : sources_) {
-    if (tables->role != Role::kReceiver || !tables->own_id || time < newest) continue;
+  for (const Source& source : sources_) {
+    const auto& tables = source.tables;
+    if (tables->role != Role::kReceiver || !tables->own_id || source.time < newest) continue;
     if (const auto id = ReceiverId::FromBytes(*tables->own_id)) {
       former = id;
-      newest = time;
+      newest = source.time;
     }
   }
   return former;
@@ -93,7 +116,8 @@ Result<std::unique_ptr<Salvage>> Salvager::Begin(const Source& source, WreckKind
                          .kind = kind,
                          .host = host_,
                          .totals = !came_with_another && !IsInAnother(source.name),
-                         .removed_ids = RemovedAfter(source.time)});
+                         .removed_ids = RemovedAfter(source.time),
+                         .known = source.known});
 }
 
 Result<void> Salvager::PutOrigins() {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -24,9 +25,13 @@ namespace doagent::spool {
 
 class Salvager {
  public:
+  // By the names of files that were set aside.
+  using Known = std::map<std::string, std::vector<KnownOrigin>>;
+
   // Finds what was set aside beside the spool and not taken over yet. `host`: of records whose
   // origin cannot be made out.
-  static Result<std::unique_ptr<Salvager>> Prepare(Writer& writer, Sealer& sealer, Host host);
+  static Result<std::unique_ptr<Salvager>> Prepare(Writer& writer, Sealer& sealer, Host host,
+                                                   const Known& known);
 
   // Files without a name in the file system; come first. Those that were taken over are
   // removed from the list: the commit that did may have failed, and be on the disk all the same.
@@ -37,6 +42,8 @@ class Salvager {
 
   // Of the receiver whose file was set aside last, of those that still say it.
   std::optional<ReceiverId> FormerReceiver() const;
+
+  bool empty() const { return sources_.empty(); }
 
   // Makes the origins known of everything that is to be taken over, before their records come.
   Result<void> PutOrigins();
@@ -66,18 +73,20 @@ class Salvager {
 
  private:
   struct Source {
-    Source(std::string its_name, std::string its_time, std::shared_ptr<const Wreck> its_wreck);
+    Source(std::string its_name, std::string its_time, std::shared_ptr<const Wreck> its_wreck,
+           std::vector<KnownOrigin> its_known = {});
 
     std::string name;
     std::string time;  // when it was set aside or gone: later ones are greater
     std::shared_ptr<const Wreck> wreck;
+    std::vector<KnownOrigin> known;
     std::shared_ptr<const WreckTables> tables;  // read once: they may be long
   };
 
   Salvager(Writer& writer, Sealer& sealer, Host host)
       : writer_(writer), sealer_(sealer), host_(std::move(host)) {}
 
-  Result<void> Add(const std::filesystem::path& aside);
+  Result<void> Add(const std::filesystem::path& aside, const Known& known);
   // Whether another wreck that is to be taken over had taken it over itself.
   bool IsInAnother(const std::string& name) const;
   // What was removed by command from files that came later is not to come back.

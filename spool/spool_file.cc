@@ -84,7 +84,7 @@ Result<void> Spool::Impl::PrepareUpkeep() {
   DOAGENT_ASSIGN(maintenance_, Maintenance::Prepare(*writer_, options_.seal));
   Sealer& sealer = maintenance_->sealer();
   DOAGENT_ASSIGN(retention_, Retention::Prepare(*writer_, sealer, reserve_, options_.retention));
-  DOAGENT_ASSIGN(salvager_, Salvager::Prepare(*writer_, sealer, options_.host));
+  DOAGENT_ASSIGN(salvager_, Salvager::Prepare(*writer_, sealer, options_.host, known_));
   DOAGENT_TRY(salvager_->AddVanished(vanished_));
   DOAGENT_ASSIGN(scrubber_, Scrubber::Prepare(*writer_));
   DOAGENT_ASSIGN(forgetter_, Forgetter::Prepare(*writer_));
@@ -257,10 +257,23 @@ Result<void> Spool::Impl::ReopenFile() {
   return {};
 }
 
+std::vector<KnownOrigin> Spool::Impl::KnownOrigins() const {
+  const std::lock_guard lock(state_mutex_);
+  std::vector<KnownOrigin> known;
+  for (const auto& [number, state] : states_) {
+    if (state.head < std::max<Sequence>(state.row.first_sequence, 1)) continue;
+    known.push_back({state.row,
+                     RangeSet({{std::max<Sequence>(state.row.first_sequence, 1), state.head}}),
+                     state.delivery.acknowledged()});
+  }
+  return known;
+}
+
 Result<void> Spool::Impl::ReplaceFile(const std::string& why) {
   CloseFile(/*leave_log=*/true);
-  begun_ = false;
+  const bool was_used = std::exchange(begun_, false);
   DOAGENT_ASSIGN(const auto aside, SetAside(path_, wall_));
+  if (was_used && !aside.empty()) known_[aside.filename().string()] = KnownOrigins();
   // From here on there is nothing at the path, whatever becomes of the new file.
   held_.Release();
   log_due_.clear();

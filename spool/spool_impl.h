@@ -188,6 +188,7 @@ class Spool::Impl {
   Result<void> Reopen();
   Result<void> ReopenFile();
   Result<void> ReplaceFile(const std::string& why);
+  std::vector<KnownOrigin> KnownOrigins() const;
   Result<void> ReplaceVanished();
   // Remembers what an error asks for. Gives it back.
   Error Noted(Error error);
@@ -230,6 +231,7 @@ class Spool::Impl {
   bool forget_wanted_ = false;         // there are requests of that kind
   std::vector<OriginRow> forgetting_;  // to be removed; already out of the states
   std::vector<Vanished> vanished_;     // until they are taken over
+  Salvager::Known known_;              // of files that were replaced while they were written
 
   std::mutex read_mutex_;  // guards the next three
   std::unique_ptr<Database> read_database_;

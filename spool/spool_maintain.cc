@@ -168,6 +168,7 @@ Result<void> Spool::Impl::FinishSalvage() {
   const auto touched = salvager_->current().Origins();
   std::erase_if(vanished_,
                 [this](const Vanished& one) { return one.name == salvager_->current().name(); });
+  known_.erase(salvager_->current().name());
   // Before anything else can fail: nothing is taken over twice.
   salvager_->Done();
   // What somebody wanted forgotten there.

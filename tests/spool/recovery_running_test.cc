@@ -395,6 +395,30 @@ TEST_P(FileCutOffTest, IsNoticedByTheNextRecordAndCounted) {
   EXPECT_THAT(Findings(path()), IsEmpty());
 }
 
+TEST_F(RecoveryTest, WhatWasInALogThatIsCutOffIsCountedThoughNothingOnTheDiskTellsOfIt) {
+  const auto spool = Open();
+  ASSERT_TRUE(spool);
+  for (std::uint64_t tick = 501; tick <= 520; ++tick) {
+    ASSERT_TRUE(spool->Append(MakeSnapshot(tick)));
+  }
+  const SpoolId before = spool->spool_id();
+  const Sequence head = spool->head();
+  spool->Acknowledge(before, *ReceiverId::FromBytes("receiver-receive"), RangeSet({{1, 5}}));
+  fs::resize_file(log(), 0);
+  ASSERT_TRUE(spool->Append(MakeSnapshot(521)));
+  Settle(*spool);
+  const auto origins = (*Reader::Open(path()))->Status()->origins;
+  const auto old = std::find_if(origins.begin(), origins.end(), [&before](const auto& origin) {
+    return origin.spool_id == before;
+  });
+  ASSERT_NE(old, origins.end());
+  EXPECT_THAT(old->missing, IsEmpty());
+  EXPECT_THAT(Reasons(EventKind::kSalvageLoss), Contains(HasSubstr("these were not in it")));
+  std::uint64_t lost = 0;
+  for (const auto& origin : origins) lost += origin.lost_records;
+  EXPECT_EQ(lost, head - 5);
+}
+
 TEST_F(RecoveryTest, AFileThatGetsShorterByItselfIsNotCutOff) {
   SpoolOptions options = TestSpoolOptions(path(), 7);
   options.local = true;
