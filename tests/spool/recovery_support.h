@@ -26,6 +26,17 @@ inline const test::SampleSpool& Sample() {
   return sample;
 }
 
+inline Event StopEvent() {
+  return {EventKind::kStop,
+          test::MakeSnapshot(503).wall,
+          test::MakeSnapshot(503).mono,
+          test::TestBootId(),
+          "",
+          {},
+          {},
+          0};
+}
+
 class RecoveryTest : public ::testing::Test {
  protected:
   std::filesystem::path path() const { return dir_ / "spool.db"; }
