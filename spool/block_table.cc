@@ -111,15 +111,6 @@ Result<std::optional<Sequence>> BlockReader::FindNext(OriginNumber origin, Seque
   return SequenceOf(next_.Integer(0));
 }
 
-Result<void> BlockReader::CutAtNext(OriginNumber origin, SequenceRange& range,
-                                    RangeSet& sequences) {
-  DOAGENT_ASSIGN(const auto next, FindNext(origin, range.first, range.last));
-  if (!next) return {};
-  sequences.Remove({*next, range.last});
-  range.last = *next - 1;
-  return {};
-}
-
 Result<std::optional<StoredBlock>> BlockReader::Find(OriginNumber origin, Sequence first,
                                                      Sequence last) {
   return FindWith(select_, origin, first, last);

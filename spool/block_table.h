@@ -8,7 +8,6 @@
 
 #include "spool/ids.h"
 #include "spool/layout.h"
-#include "spool/ranges.h"
 #include "spool/result.h"
 #include "spool/sqlite.h"
 #include "spool/stored.h"
@@ -46,15 +45,12 @@ class BlockReader {
   // The lowest block whose range has something of first..last. Nothing: there is none. A block
   // with an impossible range comes as one of its first sequence alone: its checksum is wrong then.
   Result<std::optional<StoredBlock>> Find(OriginNumber origin, Sequence first, Sequence last);
-  // Cuts off what the block cannot have: its end may be damaged, and the next block has its own.
-  Result<void> CutAtNext(OriginNumber origin, SequenceRange& range, RangeSet& sequences);
+  // The first sequence of the next block that begins behind `first`, up to `last`.
+  Result<std::optional<Sequence>> FindNext(OriginNumber origin, Sequence first, Sequence last);
   // The same as Find without its payload.
   Result<std::optional<StoredBlock>> FindHead(OriginNumber origin, Sequence first, Sequence last);
 
  private:
-  // The first sequence of the next block that begins behind `first`, up to `last`.
-  Result<std::optional<Sequence>> FindNext(OriginNumber origin, Sequence first, Sequence last);
-
   BlockReader(Statement select, Statement select_head, Statement next)
       : select_(std::move(select)), select_head_(std::move(select_head)), next_(std::move(next)) {}
 

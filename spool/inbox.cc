@@ -221,9 +221,11 @@ Result<void> Inbox::MakeReady() {
     CloseFile();
   }
   // There may have been no descriptor left for it.
-  if (impl_ && !held_->holds()) held_->Hold();
-  if (held_->IsGone()) {
+  const bool moved = impl_ && !held_->holds() && impl_->writer().database().HasMoved();
+  if (impl_ && !held_->holds() && !moved) held_->Hold();
+  if (moved || held_->IsGone()) {
     CloseFile();
+    closed_with_.clear();
     if (auto vanished = held_->TakeVanished(wall_)) vanished_.push_back(*std::move(vanished));
     damage_.clear();
     replaced_ = "the file of the spool was removed or replaced while the receiver ran";
@@ -292,11 +294,15 @@ Result<void> Inbox::ForgetTakenOver() {
 }
 
 Result<void> Inbox::TakeOverVanished() {
-  DOAGENT_TRY(Noting(MakeReady()));
+  const auto ready = Noting(MakeReady());
+  // The next start goes on with what has a name.
+  if (vanished_.empty() && !held_->IsGone()) return {};
+  DOAGENT_TRY(ready);
   for (bool more = true; more && !vanished_.empty();) {
     DOAGENT_ASSIGN(more, Maintain(wall_, mono_));
   }
-  return {};
+  if (vanished_.empty()) return {};
+  return Fail(ErrorCode::kRetry, options_.path.string(), "what was removed is not taken over");
 }
 
 std::vector<std::string> Inbox::TakeNotices() {

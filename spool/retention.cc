@@ -88,11 +88,11 @@ Result<void> Retention::MoveHorizon(WallTime wall, MonoTime mono) {
 Result<Removal> Retention::RemovalOf(OriginNumber origin, const StoredBlock& block) {
   Removal removal;
   removal.origin = origin;
-  removal.range = block.range;
   removal.block = true;
-  removal.sequences = SequencesOf(block);
   removal.time = FromUnixNanoseconds(block.last_time_unix_ns);
-  DOAGENT_TRY(runs_.blocks().CutAtNext(origin, removal.range, removal.sequences));
+  DOAGENT_ASSIGN(BlockExtent extent, runs_.ExtentOf(origin, block));
+  removal.range = extent.range;
+  removal.sequences = std::move(extent.sequences);
   return removal;
 }
 
@@ -105,7 +105,7 @@ Result<std::optional<Removal>> Retention::First(OriginNumber origin, const Range
       next = run->covered.last + 1;
       if (run->block) {
         DOAGENT_ASSIGN(Removal removal, RemovalOf(origin, *run->block));
-        next = run->block->range.last + 1;
+        next = removal.range.last + 1;
         if (!Within(removal.sequences, allowed)) continue;
         if (removal.time >= before) return std::nullopt;
         return removal;
@@ -154,17 +154,17 @@ Result<std::optional<Removal>> Retention::NextToThin(const Holding& holding, Wal
                                                      Sequence last, int level, Sequence& done) {
   while (done < last) {
     DOAGENT_ASSIGN(const auto block, runs_.blocks().FindHead(holding.number, done + 1, last));
-    if (!block || block->range.last > last) return std::nullopt;
+    if (!block) return std::nullopt;
     DOAGENT_ASSIGN(Removal removal, RemovalOf(holding.number, *block));
-    if (removal.time >= before) return std::nullopt;
+    if (removal.range.last > last || removal.time >= before) return std::nullopt;
     const std::uint64_t count = removal.sequences.count();
-    const bool thin_enough = count < 2 || count << level < block->range.count() + 1;
+    const bool thin_enough = count < 2 || count << level < removal.range.count() + 1;
     if (!thin_enough && !Within(removal.sequences, holding.delivered)) {
       removal.kind = RemovalKind::kThinned;
       removal.sequences = EverySecond(removal.sequences);
       return removal;
     }
-    done = block->range.last;
+    done = removal.range.last;
   }
   return std::nullopt;
 }

@@ -75,6 +75,22 @@ Result<std::optional<std::int64_t>> RunReader::TimeAt(OriginNumber origin, Seque
   return records.front().time_unix_ns;
 }
 
+Result<BlockExtent> RunReader::ExtentOf(OriginNumber origin, const StoredBlock& block) {
+  BlockExtent extent{block.range, SequencesOf(block)};
+  auto& [first, last] = extent.range;
+  extent.sequences.Add({first, first});
+  // Its end may be what is damaged: the next block has its own.
+  DOAGENT_ASSIGN(const auto next, blocks_.FindNext(origin, first, last));
+  if (next) {
+    extent.sequences.Remove({*next, last});
+    last = *next - 1;
+  }
+  DOAGENT_ASSIGN(const auto rows, records_.Sequences(origin, first, last, kBlockSpanMax));
+  for (const Sequence row : rows) extent.sequences.Remove({row, row});
+  if (extent.sequences.empty()) extent.sequences.Add({first, first});
+  return extent;
+}
+
 Result<RangeSet> RunReader::Sequences(OriginNumber origin) {
   // In many short reads. Rows come first: what is sealed meanwhile is then seen twice, not never.
   RangeSet sequences;

@@ -25,6 +25,11 @@ struct StoredRun {
   std::optional<StoredBlock> block;
 };
 
+struct BlockExtent {
+  SequenceRange range;
+  RangeSet sequences;  // at least the first
+};
+
 class RunReader {
  public:
   static Result<RunReader> Prepare(Database& database);
@@ -37,6 +42,9 @@ class RunReader {
   // The time of the first record from `first` on; of a block, that of its first. Nothing: there is
   // none.
   Result<std::optional<std::int64_t>> TimeAt(OriginNumber origin, Sequence first);
+
+  // What goes with the block: it may be damaged, and what stands elsewhere is not its.
+  Result<BlockExtent> ExtentOf(OriginNumber origin, const StoredBlock& block);
 
   // The sequences of all records of the origin.
   Result<RangeSet> Sequences(OriginNumber origin);

@@ -277,9 +277,13 @@ Result<bool> Salvage::HasAllItNames(const StoredObject& object) {
 
 Result<void> Salvage::TakeObject(const RawRow& row) {
   if (phase_ == Phase::kSchemas && tables_.origins.empty()) NoteNewest(row);
+  // Before it is decompressed: all are seen three times.
+  const bool of_this_phase = row.values.size() > 2 && row.values[2].IsInteger() &&
+                             PhaseOf(static_cast<ObjectKind>(row.values[2].integer)) == phase_;
+  if (!of_this_phase) return {};
   const auto object = IntactObject(row);
-  if (object) ++rows_;
-  if (!object || PhaseOf(object->kind) != phase_) return {};
+  if (!object) return {};
+  ++rows_;
   DOAGENT_ASSIGN(const bool complete, HasAllItNames(*object));
   if (!complete) return {};
   DOAGENT_ASSIGN([[maybe_unused]] const std::int64_t put, writer_.PutObjects({*object}));

@@ -22,18 +22,6 @@ Result<std::unique_ptr<Scrubber>> Scrubber::Prepare(Writer& writer) {
   return std::unique_ptr<Scrubber>(new Scrubber(writer, std::move(runs)));
 }
 
-Result<RangeSet> Scrubber::LostWith(OriginNumber origin, const StoredBlock& block) {
-  RangeSet lost = SequencesOf(block);
-  lost.Add({block.range.first, block.range.first});
-  SequenceRange range = block.range;
-  DOAGENT_TRY(runs_.blocks().CutAtNext(origin, range, lost));
-  DOAGENT_ASSIGN(const auto rows, runs_.records().Sequences(origin, block.range.first,
-                                                            block.range.last, kBlockSpanMax));
-  for (const Sequence row : rows) lost.Remove({row, row});
-  if (lost.empty()) lost.Add({block.range.first, block.range.first});
-  return lost;
-}
-
 Result<std::optional<DamagedRecords>> Scrubber::Check(OriginNumber origin, const StoredRun& run) {
   DamagedRecords damaged{origin, {}, std::nullopt, ""};
   const auto note = [&damaged](const Error& error, const RangeSet& sequences) -> Result<void> {
@@ -45,8 +33,8 @@ Result<std::optional<DamagedRecords>> Scrubber::Check(OriginNumber origin, const
   if (run.block) {
     const auto decoded = decoder_.Block(*run.block);
     if (!decoded) {
-      DOAGENT_ASSIGN(const RangeSet lost, LostWith(origin, *run.block));
-      DOAGENT_TRY(note(decoded.error(), lost));
+      DOAGENT_ASSIGN(const BlockExtent extent, runs_.ExtentOf(origin, *run.block));
+      DOAGENT_TRY(note(decoded.error(), extent.sequences));
       damaged.block = run.block->range.first;
     }
   }
@@ -87,8 +75,8 @@ Result<std::optional<DamagedRecords>> Scrubber::Block(OriginNumber origin, Seque
                                                       const Error& error) {
   DOAGENT_ASSIGN(const auto block, runs_.blocks().Find(origin, first, first));
   if (!block || block->range.first != first) return std::nullopt;
-  DOAGENT_ASSIGN(RangeSet lost, LostWith(origin, *block));
-  return DamagedRecords{origin, std::move(lost), first, error.Message()};
+  DOAGENT_ASSIGN(BlockExtent extent, runs_.ExtentOf(origin, *block));
+  return DamagedRecords{origin, std::move(extent.sequences), first, error.Message()};
 }
 
 void Scrubber::LookAt(OriginNumber origin, Sequence sequence) {

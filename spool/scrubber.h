@@ -48,8 +48,6 @@ class Scrubber {
       : writer_(writer), runs_(std::move(runs)), decoder_(writer.objects()) {}
 
   Result<std::optional<DamagedRecords>> Check(OriginNumber origin, const StoredRun& run);
-  // What a damaged block seems to have had, without what stands elsewhere.
-  Result<RangeSet> LostWith(OriginNumber origin, const StoredBlock& block);
 
   Writer& writer_;
   RunReader runs_;

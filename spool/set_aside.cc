@@ -84,9 +84,13 @@ Result<void> SyncFile(const fs::path& path) {
   return Fail(ErrorCode::kRetry, path.string(), std::strerror(error));
 }
 
+// All of them, or none: a database without its log would be taken for one that was removed.
 Result<void> RenameSet(const fs::path& spool, const fs::path& aside) {
-  for (const std::string_view suffix : kSuffixes) {
-    DOAGENT_TRY(Rename(With(spool, suffix), With(aside, suffix)));
+  for (std::size_t i = 0; i < kSuffixes.size(); ++i) {
+    if (auto renamed = Rename(With(spool, kSuffixes[i]), With(aside, kSuffixes[i])); !renamed) {
+      while (i-- > 0) (void)Rename(With(aside, kSuffixes[i]), With(spool, kSuffixes[i]));
+      return renamed;
+    }
     // One after the other on disk, too: see FinishSetAside.
     SyncFolderOf(spool);
   }

@@ -66,7 +66,7 @@ Result<SpaceBudget::Space> SpaceBudget::Measure() {
   std::error_code none;
   const std::uintmax_t log = std::filesystem::file_size(database_.path() + "-wal", none);
   // What one large transaction left is not worth a record.
-  const bool cut = log > kLogBytes && database_.CopyLog();
+  const bool cut = !none && log > kLogBytes && database_.CopyLog();
   if (!none) space.beside_bytes += cut ? kLogBytes : log;
   space.beside_bytes += reserve_.bytes();
   for (const auto& aside : FilesSetAside(database_.path())) {

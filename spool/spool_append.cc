@@ -302,6 +302,8 @@ Result<Sequence> Spool::Impl::Append(const Snapshot& snapshot) {
 Result<Sequence> Spool::Impl::Append(const Event& event) {
   if (event.kind == EventKind::kStop) {
     const std::lock_guard lock(write_mutex_);
+    wall_ = event.wall;
+    mono_ = event.mono;
     // What hinders it hinders the event, too, and is told with that.
     (void)TakeOverVanished();
   }

@@ -271,8 +271,8 @@ std::vector<KnownOrigin> Spool::Impl::KnownOrigins() const {
 
 Result<void> Spool::Impl::ReplaceFile(const std::string& why) {
   CloseFile(/*leave_log=*/true);
-  const bool was_used = std::exchange(begun_, false);
   DOAGENT_ASSIGN(const auto aside, SetAside(path_, wall_));
+  const bool was_used = std::exchange(begun_, false);
   if (was_used && !aside.empty()) known_[aside.filename().string()] = KnownOrigins();
   // From here on there is nothing at the path, whatever becomes of the new file.
   held_.Release();
@@ -328,7 +328,10 @@ Result<void> Spool::Impl::MakeFileReady() {
     damage_ = damage_seen_;
   }
   // There may have been no descriptor left for it.
-  if (begun_ && !held_.holds()) held_.Hold();
+  if (begun_ && !held_.holds()) {
+    if (writer_ && writer_->database().HasMoved()) return ReplaceVanished();
+    held_.Hold();
+  }
   if (held_.IsGone()) return ReplaceVanished();
   if (damage_.empty() && writer_ && writer_->database().IsCutOff()) damage_ = kCutOff;
   if (!damage_.empty()) return ReplaceFile(std::string(damage_));

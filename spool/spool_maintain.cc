@@ -153,7 +153,9 @@ std::vector<Event> Spool::Impl::SalvageEvents(const std::vector<SalvageLoss>& lo
 Result<void> Spool::Impl::FinishSalvage() {
   Sequence last = 0;
   std::string told;
-  DOAGENT_TRY(Commit(/*acknowledgements_due=*/true, [&]() -> Result<void> {
+  // First: what is in the wreck of them may be more, and is not to be written over.
+  DOAGENT_TRY(Commit(/*acknowledgements_due=*/true, [] { return Result<void>(); }));
+  DOAGENT_TRY(Commit(/*acknowledgements_due=*/false, [&]() -> Result<void> {
     DOAGENT_ASSIGN(const auto losses, salvager_->current().Finish());
     last = NextSequence() - 1;
     for (const Event& event : SalvageEvents(losses)) {
@@ -180,6 +182,8 @@ Result<void> Spool::Impl::FinishSalvage() {
     return Fail(std::move(loaded).error());
   }
   auto& states = *loaded;
+  // Nobody notes a hole where a look found nothing that was before this.
+  const std::lock_guard read_lock(read_mutex_);
   const std::lock_guard lock(state_mutex_);
   for (const OriginNumber number : touched) {
     const auto found = states.find(number);

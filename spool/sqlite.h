@@ -1,6 +1,5 @@
-// SQLite without its header: RAII for connections, statements and transactions, and the one place
-// where its result codes become our errors. A connection and what hangs on it belong to one thread
-// at a time.
+// SQLite without its header: RAII for connections, statements and transactions. A connection and
+// what hangs on it belong to one thread at a time.
 #pragma once
 
 #include <array>
@@ -161,6 +160,7 @@ class Database {
     std::array<std::uint8_t, 8> salts{};  // of the run of the log
     std::uint32_t frames_copied = 0;      // of it
     std::int64_t bytes = 0;
+    std::int64_t said_bytes = 0;  // the least that its log has said since: it may be cut to that
   };
 
   std::string path_;

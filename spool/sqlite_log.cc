@@ -175,16 +175,17 @@ bool Database::IsCutOff() {
 
   const bool same = extent_.bytes > 0 && extent_.salts == index->salts() &&
                     extent_.frames_copied == index->frames_copied();
-  const bool shorter_than_before = same && bytes < extent_.bytes;
-  const bool all_copied = index->frames_copied() >= index->frames();
-  const bool shorter_than_said =
-      bytes < std::int64_t{index->database_pages()} * index->page_bytes();
-  extent_ = {index->salts(), index->frames_copied(), shorter_than_before ? extent_.bytes : bytes};
   // Without a log since it was opened, nothing is said.
-  const bool said = index->database_pages() > 0;
-  const bool database_is_cut =
-      said ? shorter_than_said && (all_copied || shorter_than_before) : shorter_than_before;
-  return !log_is_whole || database_is_cut;
+  const std::int64_t said_bytes = std::int64_t{index->database_pages()} * index->page_bytes();
+  const bool all_copied = index->frames_copied() >= index->frames();
+  if (!same) extent_ = {index->salts(), index->frames_copied(), bytes, said_bytes};
+  // Copying cuts the file before it is known to be on the disk and the copying to be over, which
+  // may never come.
+  extent_.said_bytes = std::min(extent_.said_bytes, said_bytes);
+  const bool shorter_than_before =
+      bytes < extent_.bytes && (said_bytes == 0 || bytes < extent_.said_bytes);
+  const bool shorter_than_said = all_copied && bytes < said_bytes;
+  return !log_is_whole || shorter_than_before || shorter_than_said;
 }
 
 }  // namespace doagent::spool

@@ -155,6 +155,8 @@ void Uploader::StartNewEpoch(const ReceiverId& receiver, const std::string& why)
         {CloseReason::kProtocol, why + ", and a new spool id was started only just before", {}});
   }
   const auto old_id = current->spool_id;
+  // What is said against one that was given up since is no news of the one that is current.
+  if (old_id != spool_.spool_id()) return Reconnect();
   const auto from = EpochStart(spool_, *current, receiver);
   const auto new_id = spool_.StartNewEpoch(from, why, wall_, now_);
   if (!new_id.has_value()) {
@@ -249,9 +251,10 @@ void Uploader::CheckDeadlines() {
 }
 
 void Uploader::LookForOffers() {
-  offers_seen_ = spool_.offers();
+  const std::uint64_t offers = spool_.offers();
   const auto claims = spool_.Claims();
   if (!claims.has_value()) return SpoolFailed(claims.error());
+  offers_seen_ = offers;
   session_->LookAgain();
   const bool known = std::all_of(claims->begin(), claims->end(), [this](const auto& claim) {
     return claim.first_pending > claim.head || session_->Claimed(claim.spool_id);

@@ -109,8 +109,8 @@ TEST_P(LibraryRulesTest, IsIncludedInItsPlacesOnly) {
 INSTANTIATE_TEST_SUITE_P(
     All, LibraryRulesTest,
     ::testing::Values(
-        Library{"Sqlite", "sqlite3.h", {"spool/sqlite"}},
-        Library{"Zstd", "zstd", {"spool/codec."}}, Library{"Xxhash", "xxhash", {"spool/digest."}},
+        Library{"Sqlite", "sqlite3.h", {"spool/sqlite"}}, Library{"Zstd", "zstd", {"spool/codec."}},
+        Library{"Xxhash", "xxhash", {"spool/digest."}},
         Library{"Grpc", "grpc", {"uploader/grpc_", "tools/do-agent-receiver/"}},
         Library{"Protobuf", "google/protobuf", {"spool/", "uploader/wire"}},
         Library{"IngestMessages", "doagent/v1/ingest", {"uploader/", "tools/do-agent-receiver/"}},

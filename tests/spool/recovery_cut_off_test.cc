@@ -8,12 +8,15 @@
 #include <filesystem>
 #include <string>
 
+#include "spool/layout.h"
 #include "spool/reader.h"
 #include "spool/set_aside.h"
 #include "spool/spool.h"
 #include "spool/sqlite.h"
 #include "tests/spool/recovery_support.h"
+#include "tests/support/fault_vfs.h"
 #include "tests/support/snapshots.h"
+#include "tests/support/temp_dir.h"
 
 namespace doagent::spool {
 namespace {
@@ -96,6 +99,25 @@ TEST_F(RecoveryTest, WhatWasInALogThatIsCutOffIsCountedThoughNothingOnTheDiskTel
   std::uint64_t lost = 0;
   for (const auto& origin : origins) lost += origin.lost_records;
   EXPECT_EQ(lost, head - 5);
+}
+
+TEST_F(RecoveryTest, AFileThatGetsShorterByItselfIsNotCutOffThoughItsSyncFails) {
+  for (std::uint64_t nth = 1; nth <= 3; ++nth) {
+    const test::TempDir dir(test::TempDir::Where::kMemory);
+    test::FaultVfs vfs;
+    const auto database = *OpenForWriting(dir / "a.db", Role::kAgent);
+    ASSERT_TRUE(database->Execute("CREATE TABLE x(y); INSERT INTO x VALUES(zeroblob(300000))"));
+    ASSERT_TRUE(database->CopyLog());
+    EXPECT_FALSE(database->IsCutOff());
+    ASSERT_TRUE(database->Execute("DELETE FROM x; PRAGMA incremental_vacuum"));
+    EXPECT_FALSE(database->IsCutOff());
+    vfs.FailAt(test::FaultVfs::Call::kSync, nth, SQLITE_IOERR_FSYNC);
+    (void)database->CopyLog();
+    vfs.Heal();
+    EXPECT_FALSE(database->IsCutOff()) << nth;
+    ASSERT_TRUE(database->Execute("INSERT INTO x VALUES(zeroblob(100000))"));
+    EXPECT_FALSE(database->IsCutOff()) << nth;
+  }
 }
 
 TEST_F(RecoveryTest, AFileThatGetsShorterByItselfIsNotCutOff) {

@@ -28,8 +28,8 @@ class Receiver {
   const cli::HostPort& address() const;
 
   // Ends all sessions and the listening, stores what is at hand, and returns within about a second;
-  // what was acknowledged is durable all along. False: its file was removed, and what was in it
-  // could not be put into another one.
+  // what was acknowledged is durable all along. Where its file was removed a moment ago, what was
+  // in it is put into another one first, which takes longer. False: that could not be done.
   bool Stop();
 
  private:
