@@ -1,16 +1,20 @@
 #include "spool/explained.h"
 
+#include <algorithm>
+#include <iterator>
 #include <optional>
 #include <utility>
 
 #include "spool/origin_table.h"
-#include "spool/range_table.h"
 #include "spool/record_codec.h"
 
 namespace doagent::spool {
 namespace {
 
 constexpr ReadLimits kChunk{1 << 20, 512};
+
+// Thinned ranges of which none overlaps another, by their first sequence.
+using ThinnedByFirst = std::map<Sequence, ThinnedRange>;
 
 // An event that tells what is not there.
 std::optional<Event> IntactLoss(const StoredRecord& record) {
@@ -20,8 +24,41 @@ std::optional<Event> IntactLoss(const StoredRecord& record) {
   return std::move(decoded->event);
 }
 
-Result<void> AddEvents(RunReader& runs, const OriginRow& origin,
-                       std::map<SpoolId, RangeSet>& explained) {
+// Takes out those that overlap the range. What they span with it, and their records.
+ThinnedRange TakeOverlapping(ThinnedByFirst& all, SequenceRange range) {
+  ThinnedRange taken{range, 0};
+  auto it = all.upper_bound(range.last);
+  while (it != all.begin() && std::prev(it)->second.range.last >= range.first) {
+    --it;
+    taken.range.first = std::min(taken.range.first, it->second.range.first);
+    taken.range.last = std::max(taken.range.last, it->second.range.last);
+    taken.records += it->second.records;
+    it = all.erase(it);
+  }
+  return taken;
+}
+
+// What events say of one origin.
+struct Told {
+  RangeSet whole;
+  ThinnedByFirst thinned;
+
+  void Add(const Event& event, bool thinned_by_parts) {
+    for (const auto& range : event.ranges) {
+      if (event.kind != EventKind::kThinning || !thinned_by_parts) {
+        whole.Add(range);
+        continue;
+      }
+      // A block is thinned again and again, each time a part of what is left.
+      ThinnedRange all = TakeOverlapping(thinned, range);
+      all.records += event.count;
+      thinned.emplace(all.range.first, all);
+    }
+  }
+};
+
+Result<void> AddEvents(RunReader& runs, const OriginRow& origin, bool thinned_by_parts,
+                       std::map<SpoolId, Told>& told) {
   for (Sequence next = 1;;) {
     DOAGENT_ASSIGN(const auto records,
                    runs.records().Read(origin.number, next, kSequenceMax, kChunk));
@@ -30,23 +67,68 @@ Result<void> AddEvents(RunReader& runs, const OriginRow& origin,
     for (const auto& record : records) {
       const auto event = IntactLoss(record);
       if (!event) continue;
-      RangeSet& ranges = explained[event->spool_id.IsZero() ? origin.spool_id : event->spool_id];
-      for (const auto& range : event->ranges) ranges.Add(range);
+      told[event->spool_id.IsZero() ? origin.spool_id : event->spool_id].Add(*event,
+                                                                             thinned_by_parts);
     }
   }
 }
 
+// What is removed is in the table and in an event: the one that knows more decides.
+std::vector<ThinnedRange> Joined(const std::vector<ThinnedRange>& removed, const Told& told,
+                                 const RangeSet& whole) {
+  ThinnedByFirst all;
+  for (const auto& one : removed) all.emplace(one.range.first, one);
+  for (const auto& [first, one] : told.thinned) {
+    if (whole.Contains(one.range)) continue;
+    ThinnedRange both = TakeOverlapping(all, one.range);
+    both.records = std::max(both.records, one.records);
+    all.emplace(both.range.first, both);
+  }
+  std::vector<ThinnedRange> joined;
+  for (const auto& [first, one] : all) joined.push_back(one);
+  return joined;
+}
+
 }  // namespace
 
-Result<std::map<SpoolId, RangeSet>> LoadExplained(Database& database, RunReader& runs) {
-  std::map<SpoolId, RangeSet> explained;
-  DOAGENT_ASSIGN(const auto origins, LoadOrigins(database));
-  DOAGENT_ASSIGN(const auto removed, LoadRemoved(database));
-  for (const auto& origin : origins) {
-    for (const auto& [key, ranges] : removed) {
-      if (key.first == origin.number) explained[origin.spool_id].Add(ranges);
+RangeSet Explained::Unexplained(RangeSet absent) const {
+  for (const auto& range : whole.ToVector()) {
+    if (absent.empty()) return absent;
+    absent.Remove(range);
+  }
+  for (const auto& one : thinned) {
+    std::uint64_t taken = one.records;
+    for (const auto& part : absent.Within(one.range)) {
+      if (taken == 0) break;
+      const std::uint64_t of_part = std::min(taken, part.count());
+      absent.Remove({part.first, part.first + of_part - 1});
+      taken -= of_part;
     }
-    DOAGENT_TRY(AddEvents(runs, origin, explained));
+  }
+  return absent;
+}
+
+Result<std::map<SpoolId, Explained>> LoadExplained(Database& database, RunReader& runs, Role role) {
+  DOAGENT_ASSIGN(const auto origins, LoadOrigins(database));
+  std::map<SpoolId, Told> told;
+  for (const auto& origin : origins) {
+    // A receiver does not keep account of what an agent thinned.
+    DOAGENT_TRY(AddEvents(runs, origin, /*thinned_by_parts=*/role == Role::kAgent, told));
+  }
+  DOAGENT_ASSIGN(const auto removed, LoadRemoved(database));
+  DOAGENT_ASSIGN(const auto thinned, LoadThinned(database));
+  std::map<SpoolId, Explained> explained;
+  for (const auto& origin : origins) {
+    Told& events = told[origin.spool_id];
+    Explained& all = explained[origin.spool_id];
+    all.whole = std::move(events.whole);
+    for (const auto& [key, ranges] : removed) {
+      const bool whole = key.second != static_cast<std::int64_t>(RemovalKind::kThinned);
+      if (key.first == origin.number && whole) all.whole.Add(ranges);
+    }
+    const auto rows = thinned.find(origin.number);
+    all.thinned = Joined(rows == thinned.end() ? std::vector<ThinnedRange>() : rows->second, events,
+                         all.whole);
   }
   return explained;
 }
@@ -65,7 +147,14 @@ Result<void> AddTold(Database& database, OriginNumber origin, const StoredRecord
     if (!row) return {};
     origin = select.Integer(0);
   }
-  for (const auto& range : event->ranges) told[origin].Add(range);
+  for (const auto& range : event->ranges) {
+    if (event->kind == EventKind::kThinning) {
+      // An agent has it in the table already, and by its count.
+      DOAGENT_ASSIGN(const bool counted, IsThinned(database, origin, range));
+      if (counted) continue;
+    }
+    told[origin].Add(range);
+  }
   return {};
 }
 

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <map>
+#include <vector>
 
 #include "spool/ids.h"
 #include "spool/layout.h"
+#include "spool/range_table.h"
 #include "spool/ranges.h"
 #include "spool/result.h"
 #include "spool/run_reader.h"
@@ -13,10 +15,20 @@
 
 namespace doagent::spool {
 
-// By spool id: what retention removed, and the ranges of all events that tell
-// of a loss. Reads every record that is not
-// in a block, in short read transactions.
-Result<std::map<SpoolId, RangeSet>> LoadExplained(Database& database, RunReader& runs);
+// What is told of one origin's absent sequences.
+struct Explained {
+  RangeSet whole;                     // ranges in which whatever is absent is explained
+  std::vector<ThinnedRange> thinned;  // ascending, none overlapping another
+
+  // Those of the absent sequences that nothing tells of. Where more of a thinned range is absent
+  // than was taken from it, nobody knows any more which of them were: the newest count as not
+  // explained.
+  RangeSet Unexplained(RangeSet absent) const;
+};
+
+// By spool id: what retention removed, and what all events that tell of a loss say. Reads every
+// record that is not in a block, in short read transactions.
+Result<std::map<SpoolId, Explained>> LoadExplained(Database& database, RunReader& runs, Role role);
 
 // Adds what the record, if it is an event that tells of a loss, says is not there: by the file's
 // numbers of origins. `origin`: whose record it is. What cannot be read says nothing.

@@ -73,10 +73,9 @@ Result<void> Inbox::Impl::ScrubSome(WallTime now) {
 
 Result<void> Inbox::Impl::SetDamagedAside(const DamagedRecords& damaged, WallTime now) {
   Database& database = writer_->database();
-  constexpr auto kKind = static_cast<std::int64_t>(RemovalKind::kLost);
   DOAGENT_ASSIGN(Transaction transaction, writer_->Begin());
   DOAGENT_TRY(scrubber_->SetAside(damaged, now));
-  DOAGENT_TRY(AddRemoved(database, damaged.origin, kKind, damaged.sequences));
+  DOAGENT_TRY(AddRemoved(database, damaged.origin, RemovalKind::kLost, damaged.sequences));
   DOAGENT_TRY(
       writer_->AddTotals(damaged.origin, EventKind::kSalvageLoss, 1, damaged.sequences.count()));
   return transaction.Commit();

@@ -105,6 +105,7 @@ CREATE TABLE removed(
   kind INTEGER NOT NULL,
   first INTEGER NOT NULL,
   last INTEGER NOT NULL,
+  records INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY(origin, kind, first)
 ) STRICT, WITHOUT ROWID;
 

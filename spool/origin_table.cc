@@ -33,21 +33,33 @@ Result<std::map<OriginNumber, std::vector<IncarnationStart>>> LoadIncarnations(D
 }
 
 // Of a table with the columns origin, `second`, first and last. A range may lie across the border:
-// its upper part is inserted for the new origin, its lower part stays.
+// its lower part stays.
 Result<void> MoveRanges(Database& database, const std::string& table, const std::string& second,
                         OriginNumber from_origin, OriginNumber to, Sequence from) {
   DOAGENT_ASSIGN(Statement upper, database.Prepare("INSERT INTO " + table + "(origin, " + second +
-                                                   ", first, last) SELECT ?, " + second +
-                                                   ", max(first, ?), last FROM " + table +
-                                                   " WHERE origin = ? AND last >= ?"));
-  DOAGENT_TRY(upper.Bind(to, from, from_origin, from).Run());
+                                                   ", first, last) SELECT origin, " + second +
+                                                   ", ?2, last FROM " + table +
+                                                   " WHERE origin = ?1 AND first < ?2 "
+                                                   "AND last >= ?2"));
+  DOAGENT_TRY(upper.Bind(from_origin, from).Run());
   DOAGENT_ASSIGN(Statement lower,
                  database.Prepare("UPDATE " + table +
-                                  " SET last = ? WHERE origin = ? AND first < ? AND last >= ?"));
-  DOAGENT_TRY(lower.Bind(from - 1, from_origin, from, from).Run());
-  DOAGENT_ASSIGN(Statement gone,
-                 database.Prepare("DELETE FROM " + table + " WHERE origin = ? AND first >= ?"));
-  return gone.Bind(from_origin, from).Run();
+                                  " SET last = ?2 - 1 "
+                                  "WHERE origin = ?1 AND first < ?2 AND last >= ?2"));
+  DOAGENT_TRY(lower.Bind(from_origin, from).Run());
+  DOAGENT_ASSIGN(Statement move, database.Prepare("UPDATE " + table +
+                                                  " SET origin = ?3 "
+                                                  "WHERE origin = ?1 AND first >= ?2"));
+  return move.Bind(from_origin, from, to).Run();
+}
+
+// What was taken from the parts of a thinned range that is cut in two is not known: rather too much
+// counts as lost.
+Result<void> CutThinned(Database& database, OriginNumber origin, Sequence at) {
+  DOAGENT_ASSIGN(Statement cut,
+                 database.Prepare("UPDATE removed SET records = max(0, records - (last - ?2 + 1)) "
+                                  "WHERE origin = ?1 AND first < ?2 AND last >= ?2"));
+  return cut.Bind(origin, at).Run();
 }
 
 // The tables that are keyed by (origin, sequence), each in its own way.
@@ -61,6 +73,7 @@ Result<void> MoveRows(Database& database, OriginNumber from_origin, OriginNumber
         move.Bind(shift, PackId(from_origin, from), PackId(from_origin, kSequenceMax)).Run());
   }
   DOAGENT_TRY(MoveRanges(database, "delivered", "receiver", from_origin, to, from));
+  DOAGENT_TRY(CutThinned(database, from_origin, from));
   return MoveRanges(database, "removed", "kind", from_origin, to, from);
 }
 

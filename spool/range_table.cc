@@ -1,11 +1,21 @@
 #include "spool/range_table.h"
 
+#include <algorithm>
+#include <string_view>
 #include <utility>
 
+#include "spool/check.h"
 #include "spool/stored.h"
 
 namespace doagent::spool {
 namespace {
+
+constexpr auto kThinned = static_cast<std::int64_t>(RemovalKind::kThinned);
+
+// Of ranges none of which overlaps another.
+constexpr std::string_view kOverlapping =
+    "WHERE origin = ?1 AND kind = ?2 AND first <= ?4 AND last >= ?3 AND first >= coalesce("
+    "(SELECT max(first) FROM removed WHERE origin = ?1 AND kind = ?2 AND first <= ?3), 0)";
 
 // The maximal ranges of `all` that changed touches: what stands in the table after the write.
 RangeSet Touched(const RangeSet& all, const RangeSet& changed) {
@@ -42,6 +52,46 @@ Result<RangesByPair> LoadRanges(Database& database, const std::string& table,
   }
 }
 
+// The row's columns from this one on are first, last and records.
+Result<ThinnedRange> ThinnedRow(const Database& database, const Statement& row, int column) {
+  RangeSet range;
+  DOAGENT_TRY(AddTo(range, database, "removed", row.Integer(column), row.Integer(column + 1)));
+  const auto records =
+      static_cast<std::uint64_t>(std::max<std::int64_t>(row.Integer(column + 2), 0));
+  return ThinnedRange{{range.first(), range.last()}, std::min(records, range.count())};
+}
+
+// The thinned ranges that overlap this one, together: what they span with it, and their records.
+Result<ThinnedRange> Overlapped(Database& database, OriginNumber origin, SequenceRange range) {
+  DOAGENT_ASSIGN(Statement select, database.Prepare("SELECT first, last, records FROM removed " +
+                                                    std::string(kOverlapping)));
+  select.Bind(origin, kThinned, range.first, range.last);
+  ThinnedRange all{range, 0};
+  for (;;) {
+    DOAGENT_ASSIGN(const bool row, select.Step());
+    if (!row) return all;
+    DOAGENT_ASSIGN(const ThinnedRange one, ThinnedRow(database, select, 0));
+    all.range.first = std::min(all.range.first, one.range.first);
+    all.range.last = std::max(all.range.last, one.range.last);
+    all.records += one.records;
+  }
+}
+
+Result<void> DeleteOverlapped(Database& database, OriginNumber origin, SequenceRange range) {
+  DOAGENT_ASSIGN(Statement remove,
+                 database.Prepare("DELETE FROM removed " + std::string(kOverlapping)));
+  return remove.Bind(origin, kThinned, range.first, range.last).Run();
+}
+
+Result<void> InsertThinned(Database& database, OriginNumber origin, const ThinnedRange& thinned) {
+  DOAGENT_ASSIGN(
+      Statement insert,
+      database.Prepare("INSERT OR REPLACE INTO removed(origin, kind, first, last, records) "
+                       "VALUES(?, ?, ?, ?, ?)"));
+  return insert.Bind(origin, kThinned, thinned.range.first, thinned.range.last, thinned.records)
+      .Run();
+}
+
 Result<void> WriteRanges(Database& database, const std::string& table, const std::string& second,
                          const RangesByPair::key_type& key, const RangeSet& all,
                          const RangeSet& changed) {
@@ -72,18 +122,58 @@ Result<RangesByPair> LoadRemoved(Database& database) {
   return LoadRanges(database, "removed", "kind");
 }
 
-Result<void> AddRemoved(Database& database, OriginNumber origin, std::int64_t kind,
+Result<void> AddRemoved(Database& database, OriginNumber origin, RemovalKind kind,
                         const RangeSet& ranges) {
+  DOAGENT_CHECK(kind != RemovalKind::kThinned);
+  const auto number = static_cast<std::int64_t>(kind);
   DOAGENT_ASSIGN(Statement select,
                  database.Prepare("SELECT first, last FROM removed WHERE origin = ? AND kind = ?"));
   RangeSet all = ranges;
-  select.Bind(origin, kind);
+  select.Bind(origin, number);
   for (;;) {
     DOAGENT_ASSIGN(const bool row, select.Step());
     if (!row) break;
     DOAGENT_TRY(AddTo(all, database, "removed", select.Integer(0), select.Integer(1)));
   }
-  return WriteRanges(database, "removed", "kind", {origin, kind}, all, ranges);
+  return WriteRanges(database, "removed", "kind", {origin, number}, all, ranges);
+}
+
+Result<std::map<OriginNumber, std::vector<ThinnedRange>>> LoadThinned(Database& database) {
+  DOAGENT_ASSIGN(Statement select,
+                 database.Prepare("SELECT origin, first, last, records FROM removed "
+                                  "WHERE kind = ? ORDER BY origin, first"));
+  select.Bind(kThinned);
+  std::map<OriginNumber, std::vector<ThinnedRange>> thinned;
+  for (;;) {
+    DOAGENT_ASSIGN(const bool row, select.Step());
+    if (!row) return thinned;
+    DOAGENT_ASSIGN(const ThinnedRange one, ThinnedRow(database, select, 1));
+    thinned[select.Integer(0)].push_back(one);
+  }
+}
+
+Result<void> AddThinned(Database& database, OriginNumber origin, ThinnedRange thinned) {
+  DOAGENT_ASSIGN(const ThinnedRange others, Overlapped(database, origin, thinned.range));
+  DOAGENT_TRY(DeleteOverlapped(database, origin, thinned.range));
+  return InsertThinned(database, origin, {others.range, thinned.records + others.records});
+}
+
+Result<bool> IsThinned(Database& database, OriginNumber origin, SequenceRange range) {
+  DOAGENT_ASSIGN(const ThinnedRange others, Overlapped(database, origin, range));
+  return others.records > 0;
+}
+
+Result<void> ReplaceThinned(Database& database, OriginNumber origin,
+                            const std::vector<ThinnedRange>& thinned) {
+  DOAGENT_TRY(DeleteOverlapped(database, origin, {1, kSequenceMax}));
+  for (const auto& one : thinned) DOAGENT_TRY(InsertThinned(database, origin, one));
+  return {};
+}
+
+Result<SequenceRange> TakeThinned(Database& database, OriginNumber origin, SequenceRange range) {
+  DOAGENT_ASSIGN(const ThinnedRange others, Overlapped(database, origin, range));
+  DOAGENT_TRY(DeleteOverlapped(database, origin, range));
+  return others.range;
 }
 
 Result<void> ReplaceDelivered(Database& database, OriginNumber origin, ReceiverNumber receiver,

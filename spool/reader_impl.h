@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "spool/block_codec.h"
+#include "spool/explained.h"
 #include "spool/layout.h"
 #include "spool/object_table.h"
 #include "spool/origin_table.h"
@@ -92,8 +93,8 @@ class Reader::Impl {
   RecordDecoder decoder_;
   const bool receiver_;
   std::optional<OpenBlock> open_block_;
-  std::map<OriginNumber, Sequence> positions_;            // the last visited
-  std::optional<std::map<SpoolId, RangeSet>> explained_;  // loaded when Status needs it
+  std::map<OriginNumber, Sequence> positions_;             // the last visited
+  std::optional<std::map<SpoolId, Explained>> explained_;  // loaded when Status needs it
 };
 
 }  // namespace doagent::spool

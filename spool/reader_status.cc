@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "spool/explained.h"
 #include "spool/file_system.h"
 #include "spool/range_table.h"
 #include "spool/reader_impl.h"
@@ -192,9 +191,10 @@ Result<OriginStatus> Reader::Impl::StatusOf(const OriginRow& origin, const Settl
   }
   if (!missing.empty()) {
     if (!explained_) {
-      DOAGENT_ASSIGN(explained_, LoadExplained(*database_, runs_));
+      DOAGENT_ASSIGN(explained_,
+                     LoadExplained(*database_, runs_, receiver_ ? Role::kReceiver : Role::kAgent));
     }
-    for (const auto& range : (*explained_)[origin.spool_id].ToVector()) missing.Remove(range);
+    missing = (*explained_)[origin.spool_id].Unexplained(std::move(missing));
   }
   status.missing = missing.ToVector();
 

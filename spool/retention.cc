@@ -264,10 +264,23 @@ Result<void> Retention::RemoveRecords(const Removal& removal) {
   }
   // What is missing stays explained when the event that says so is gone.
   for (const auto& [origin, ranges] : told) {
-    DOAGENT_TRY(
-        AddRemoved(database, origin, static_cast<std::int64_t>(RemovalKind::kLost), ranges));
+    DOAGENT_TRY(AddRemoved(database, origin, RemovalKind::kLost, ranges));
   }
   return {};
+}
+
+Result<void> Retention::Enter(const Removal& removal) {
+  Database& database = writer_.database();
+  SequenceRange range = removal.range;
+  if (removal.kind == RemovalKind::kThinned) {
+    return AddThinned(database, removal.origin, {range, removal.sequences.count()});
+  }
+  // Nothing is left of a block, so it does not matter how much was taken before. Its neighbours'
+  // ranges are joined to it: the list stays short.
+  if (removal.block) {
+    DOAGENT_ASSIGN(range, TakeThinned(database, removal.origin, range));
+  }
+  return AddRemoved(database, removal.origin, removal.kind, RangeSet({range}));
 }
 
 Result<void> Retention::Apply(const Removal& removal) {
@@ -286,10 +299,7 @@ Result<void> Retention::Apply(const Removal& removal) {
     DOAGENT_TRY(
         forget_parked.Bind(PackId(removal.origin, first), PackId(removal.origin, last)).Run());
   }
-  // The whole range, of which the rest is still stored: its neighbours' are joined to it, so that
-  // the list stays short.
-  DOAGENT_TRY(AddRemoved(database, removal.origin, static_cast<std::int64_t>(removal.kind),
-                         RangeSet({removal.range})));
+  DOAGENT_TRY(Enter(removal));
   if (!horizon_) return {};
   return StoreMetaInteger(database, kHorizon, UnixNanoseconds(*horizon_));
 }

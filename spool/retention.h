@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "spool/layout.h"
+#include "spool/range_table.h"
 #include "spool/ranges.h"
 #include "spool/reserve_file.h"
 #include "spool/result.h"
@@ -32,14 +33,6 @@ struct Holding {
   bool current = false;
   Sequence head = 0;
   RangeSet delivered;  // of a local spool: everything
-};
-
-// The numbers are stored; they never change their meaning.
-enum class RemovalKind : std::uint8_t {
-  kExpired,  // old enough, and delivered
-  kEvicted,  // for want of space
-  kThinned,  // the same, and a part of its block stays
-  kLost,     // damaged, or never stored, where no event says so, or none does any more
 };
 
 // One thing to be done, small enough for one transaction.
@@ -98,6 +91,8 @@ class Retention {
         policy_(policy),
         space_(std::move(space)) {}
 
+  // What is removed becomes what was.
+  Result<void> Enter(const Removal& removal);
   Result<void> MoveHorizon(WallTime wall, MonoTime mono);
   Result<Removal> RemovalOf(OriginNumber origin, const StoredBlock& block);
   // The origin's first records, all of which are in `allowed` and older than `before`.

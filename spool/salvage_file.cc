@@ -31,10 +31,9 @@ Result<void> CheckPaths(const std::filesystem::path& wreck, const std::filesyste
 
 // What an owner would enter as events, where there is none to write them.
 Result<void> EnterLosses(Writer& writer, Role role, const std::vector<SalvageLoss>& losses) {
-  constexpr auto kKind = static_cast<std::int64_t>(RemovalKind::kLost);
   for (const SalvageLoss& loss : losses) {
     if (role == Role::kAgent) {
-      DOAGENT_TRY(AddRemoved(writer.database(), loss.origin, kKind, loss.sequences));
+      DOAGENT_TRY(AddRemoved(writer.database(), loss.origin, RemovalKind::kLost, loss.sequences));
     }
     DOAGENT_TRY(writer.AddTotals(loss.origin, EventKind::kSalvageLoss, 1, loss.sequences.count()));
   }

@@ -61,10 +61,24 @@ Result<void> Salvage::PutDelivered(const Part& part, const RangeSet& present) {
 Result<void> Salvage::PutRemoved(const Part& part, Sequence last) {
   last = std::min(last, part.range.last);
   if (last < part.range.first) return {};
+  Database& database = writer_.database();
   for (const auto& [key, ranges] : tables_.removed) {
     if (key.first != part.from) continue;
-    DOAGENT_TRY(AddRemoved(writer_.database(), part.to, key.second,
+    DOAGENT_TRY(AddRemoved(database, part.to, static_cast<RemovalKind>(key.second),
                            RangeSet(ranges.Within({part.range.first, last}))));
+  }
+  const auto thinned = tables_.thinned.find(part.from);
+  if (thinned == tables_.thinned.end()) return {};
+  for (ThinnedRange one : thinned->second) {
+    if (one.range.last < part.range.first || one.range.first > last) continue;
+    const std::uint64_t before = one.range.count();
+    one.range = {std::max(one.range.first, part.range.first), std::min(one.range.last, last)};
+    // What was taken from the part that is cut off is not known: rather too much counts as lost.
+    const std::uint64_t cut = before - one.range.count();
+    one.records -= std::min(one.records, cut);
+    // What the destination knows of it came from the same removals.
+    DOAGENT_ASSIGN(const bool known, IsThinned(database, part.to, one.range));
+    if (!known && one.records > 0) DOAGENT_TRY(AddThinned(database, part.to, one));
   }
   return {};
 }
@@ -175,22 +189,24 @@ KnownOrigin Salvage::Known(OriginNumber to) const {
 
 Result<std::vector<SalvageLoss>> Salvage::Losses() {
   if (role_ == Role::kReceiver) return LossesOfReceiver();
-  DOAGENT_ASSIGN(auto explained, LoadExplained(writer_.database(), runs_));
+  DOAGENT_ASSIGN(auto explained, LoadExplained(writer_.database(), runs_, role_));
   DOAGENT_ASSIGN(const auto delivered, LoadDelivered(writer_.database()));
   DOAGENT_ASSIGN(const auto rows, LoadOrigins(writer_.database()));
   const auto touched = Origins();
   std::vector<SalvageLoss> losses;
   for (const OriginRow& row : rows) {
     if (std::find(touched.begin(), touched.end(), row.number) == touched.end()) continue;
-    DOAGENT_ASSIGN(RangeSet there, runs_.Sequences(row.number));
+    DOAGENT_ASSIGN(const RangeSet there, runs_.Sequences(row.number));
     const KnownOrigin known = Known(row.number);
     RangeSet all = known.stored;
     all.Add(there);
     if (all.empty()) continue;
     all.Add({std::clamp<Sequence>(row.first_sequence, 1, all.first()), all.last()});
-    there.Add(explained[row.spool_id]);
+    const Explained& told = explained[row.spool_id];
+    // Of what was thinned, events may know more than the wreck's table.
+    DOAGENT_TRY(ReplaceThinned(writer_.database(), row.number, told.thinned));
     SalvageLoss loss{row.number, row.spool_id,
-                     RangeSet(there.AbsentWithin({all.first(), all.last()})), 0};
+                     told.Unexplained(RangeSet(there.AbsentWithin({all.first(), all.last()}))), 0};
     if (loss.sequences.empty()) continue;
     RangeSet undelivered = loss.sequences;
     for (const auto& range : known.acknowledged.ToVector()) undelivered.Remove(range);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "spool/stored.h"
+
 namespace doagent::spool {
 namespace {
 
@@ -84,9 +86,9 @@ Result<std::optional<Sequence>> SequenceFacts::NeverStored(OriginNumber origin,
 }
 
 Result<std::optional<Sequence>> SequenceFacts::RemovedThrough(OriginNumber origin,
-                                                              Sequence sequence) {
+                                                              Sequence sequence, Kinds kinds) {
   std::optional<Sequence> through;
-  for (const RemovalKind kind : kRemovalKinds) {
+  for (const RemovalKind kind : kinds) {
     DOAGENT_ASSIGN(const auto last, Ask(removed_, origin, static_cast<int>(kind), sequence));
     if (!last || *last < static_cast<std::int64_t>(sequence)) continue;
     through = std::max(through.value_or(0), std::min(static_cast<Sequence>(*last), kSequenceMax));
@@ -94,9 +96,10 @@ Result<std::optional<Sequence>> SequenceFacts::RemovedThrough(OriginNumber origi
   return through;
 }
 
-Result<std::optional<Sequence>> SequenceFacts::NextRemoved(OriginNumber origin, Sequence sequence) {
+Result<std::optional<Sequence>> SequenceFacts::NextRemoved(OriginNumber origin, Sequence sequence,
+                                                           Kinds kinds) {
   std::optional<Sequence> next;
-  for (const RemovalKind kind : kRemovalKinds) {
+  for (const RemovalKind kind : kinds) {
     DOAGENT_ASSIGN(const auto first, Ask(removed_later_, origin, static_cast<int>(kind), sequence));
     if (!first) continue;
     next = std::min(next.value_or(kSequenceMax), static_cast<Sequence>(*first));
@@ -105,11 +108,11 @@ Result<std::optional<Sequence>> SequenceFacts::NextRemoved(OriginNumber origin, 
 }
 
 Result<std::optional<SequenceRange>> SequenceFacts::NotRemoved(OriginNumber origin,
-                                                               SequenceRange range) {
+                                                               SequenceRange range, Kinds kinds) {
   for (Sequence next = range.first; next <= range.last;) {
-    DOAGENT_ASSIGN(const auto through, RemovedThrough(origin, next));
+    DOAGENT_ASSIGN(const auto through, RemovedThrough(origin, next, kinds));
     if (!through) {
-      DOAGENT_ASSIGN(const auto removed, NextRemoved(origin, next));
+      DOAGENT_ASSIGN(const auto removed, NextRemoved(origin, next, kinds));
       return SequenceRange{next, removed ? std::min(*removed - 1, range.last) : range.last};
     }
     next = *through + 1;

@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "spool/explained.h"
 #include "spool/origin_table.h"
 #include "spool/read_past_damage.h"
 #include "spool/record_decoder.h"
@@ -44,8 +45,12 @@ Result<SequenceVerifier> SequenceVerifier::Prepare(const VerifyContext& context,
                  database.Prepare("SELECT id, time_unix_ns, encoding, checksum, payload "
                                   "FROM records WHERE id BETWEEN ? AND ? AND kind = 1 "
                                   "AND length(payload) <= 1048576 ORDER BY id"));
+  DOAGENT_ASSIGN(
+      Statement thinned,
+      database.Prepare("SELECT first, last, records FROM removed WHERE origin = ? "
+                       "AND kind = 2 AND first > ? AND last <= ? ORDER BY first LIMIT 1"));
   return SequenceVerifier(context, facts, std::move(records), std::move(blocks),
-                          std::move(block_before), std::move(events));
+                          std::move(block_before), std::move(events), std::move(thinned));
 }
 
 Result<void> SequenceVerifier::LookAtRecords(OriginNumber origin, Window& window) {
@@ -148,10 +153,11 @@ void SequenceVerifier::Count(const Window& window, OriginSummary& summary) {
 }
 
 Result<std::vector<SequenceRange>> SequenceVerifier::NotRemoved(OriginNumber origin,
-                                                                SequenceRange absent) {
+                                                                SequenceRange absent,
+                                                                SequenceFacts::Kinds kinds) {
   std::vector<SequenceRange> parts;
   while (absent.first <= absent.last) {
-    const auto part = facts_.NotRemoved(origin, absent);
+    const auto part = facts_.NotRemoved(origin, absent, kinds);
     if (!part && !IsDamage(part.error())) return Fail(part.error());
     if (!part) {
       // Nobody knows then what was removed, so nothing can be said to be missing.
@@ -169,7 +175,7 @@ Result<void> SequenceVerifier::Suspect(const VerifiedOrigin& origin, const Windo
                                        OriginSummary& summary) {
   for (const auto& absent : window.present.AbsentWithin(window.range)) {
     summary.removed_records += absent.count();
-    DOAGENT_ASSIGN(const auto parts, NotRemoved(origin.number, absent));
+    DOAGENT_ASSIGN(const auto parts, NotRemoved(origin.number, absent, kRemovalKinds));
     for (const auto& part : parts) {
       summary.removed_records -= part.count();
       suspected_.push_back(part);
@@ -179,7 +185,8 @@ Result<void> SequenceVerifier::Suspect(const VerifiedOrigin& origin, const Windo
 }
 
 Result<void> SequenceVerifier::RemoveExplained(const VerifiedOrigin& origin,
-                                               const SpoolId& spool_id, RangeSet& missing) {
+                                               const SpoolId& spool_id, Thinning thinning,
+                                               RangeSet& missing) {
   const auto visit = [&](const Statement& row) -> Result<bool> {
     StoredRecord record;
     record.sequence = SequenceOf(row.Integer(0));
@@ -190,6 +197,8 @@ Result<void> SequenceVerifier::RemoveExplained(const VerifiedOrigin& origin,
     record.payload = std::string(row.Blob(4));
     const auto decoded = RecordDecoder::Event(record);
     if (!decoded) return true;
+    const bool thins = decoded->event.kind == EventKind::kThinning;
+    if (thins && thinning == Thinning::kIsCounted) return true;
     // An agent's events tell of its older origins, too.
     const SpoolId& about = decoded->event.spool_id;
     const bool own = OriginOf(row.Integer(0)) == origin.number;
@@ -203,17 +212,25 @@ Result<void> SequenceVerifier::RemoveExplained(const VerifiedOrigin& origin,
   return {};
 }
 
+Result<RangeSet> SequenceVerifier::Missing(OriginNumber origin, SequenceRange range,
+                                           SequenceFacts::Kinds kinds) {
+  RangeSet missing;
+  for (Sequence next = range.first; next <= range.last;) {
+    DOAGENT_ASSIGN(const Window window, Look(origin, {next, range.last}));
+    for (const auto& absent : window.present.AbsentWithin(window.range)) {
+      DOAGENT_ASSIGN(const auto parts, NotRemoved(origin, absent, kinds));
+      for (const auto& part : parts) missing.Add(part);
+    }
+    next = window.range.last + 1;
+  }
+  return missing;
+}
+
 Result<RangeSet> SequenceVerifier::StillMissing(const VerifiedOrigin& origin) {
   RangeSet missing;
   for (const auto& range : suspected_) {
-    for (Sequence next = range.first; next <= range.last;) {
-      DOAGENT_ASSIGN(const Window window, Look(origin.number, {next, range.last}));
-      for (const auto& absent : window.present.AbsentWithin(window.range)) {
-        DOAGENT_ASSIGN(const auto parts, NotRemoved(origin.number, absent));
-        for (const auto& part : parts) missing.Add(part);
-      }
-      next = window.range.last + 1;
-    }
+    DOAGENT_ASSIGN(const RangeSet some, Missing(origin.number, range, kRemovalKinds));
+    missing.Add(some);
   }
   return missing;
 }
@@ -228,7 +245,8 @@ Result<void> SequenceVerifier::Settle(const VerifiedOrigin& origin, OriginSummar
       DOAGENT_ASSIGN(missing, StillMissing(origin));
     }
     const std::uint64_t unexplained = missing.count();
-    if (!missing.empty()) DOAGENT_TRY(RemoveExplained(origin, summary.spool_id, missing));
+    if (!missing.empty())
+      DOAGENT_TRY(RemoveExplained(origin, summary.spool_id, Thinning::kExplains, missing));
     summary.explained_records += unexplained - missing.count();
   }
   suspected_.clear();
@@ -270,7 +288,48 @@ Result<void> SequenceVerifier::Verify(const VerifiedOrigin& origin, OriginSummar
   while (!suspected_.empty() && suspected_.back().first > summary.last_sequence) {
     suspected_.pop_back();
   }
-  return suspected_.empty() ? Result<void>() : Settle(origin, summary);
+  if (!suspected_.empty()) DOAGENT_TRY(Settle(origin, summary));
+  return VerifyThinned(origin, summary);
+}
+
+Result<std::optional<ThinnedRange>> SequenceVerifier::NextThinned(const VerifiedOrigin& origin,
+                                                                  Sequence before) {
+  const StatementScope scope(thinned_);
+  const auto row = thinned_.Bind(origin.number, before, origin.head).Step();
+  if (!row && !IsDamage(row.error())) return Fail(row.error());
+  // Told where the ranges are verified, as are impossible ones.
+  if (!row || !*row) return std::nullopt;
+  const SequenceRange range{static_cast<Sequence>(thinned_.Integer(0)),
+                            static_cast<Sequence>(thinned_.Integer(1))};
+  if (range.last < range.first) return std::nullopt;
+  return ThinnedRange{range,
+                      static_cast<std::uint64_t>(std::max<std::int64_t>(thinned_.Integer(2), 0))};
+}
+
+Result<void> SequenceVerifier::ExamineThinned(const VerifiedOrigin& origin,
+                                              const ThinnedRange& thinned, OriginSummary& summary) {
+  DOAGENT_ASSIGN(RangeSet absent, Missing(origin.number, thinned.range, kWholeRemovalKinds));
+  if (absent.count() <= thinned.records) return {};
+  DOAGENT_TRY(RemoveExplained(origin, summary.spool_id, Thinning::kIsCounted, absent));
+  const RangeSet missing = Explained{{}, {thinned}}.Unexplained(std::move(absent));
+  summary.removed_records -= missing.count();
+  ReportMissing(origin, missing, summary);
+  return {};
+}
+
+Result<void> SequenceVerifier::VerifyThinned(const VerifiedOrigin& origin, OriginSummary& summary) {
+  for (Sequence before = 0;;) {
+    {
+      DOAGENT_ASSIGN([[maybe_unused]] const ReadScope scope, ReadScope::Begin(context_.database));
+      for (std::size_t ranges = 0; ranges < kBlocksPerLook; ++ranges) {
+        DOAGENT_ASSIGN(const auto thinned, NextThinned(origin, before));
+        if (!thinned) return {};
+        DOAGENT_TRY(ExamineThinned(origin, *thinned, summary));
+        before = thinned->range.first;
+      }
+    }
+    context_.Pause("sequences");
+  }
 }
 
 }  // namespace doagent::spool

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "spool/ids.h"
+#include "spool/range_table.h"
 #include "spool/ranges.h"
 #include "spool/result.h"
 #include "spool/sequence_facts.h"
@@ -37,13 +38,14 @@ class SequenceVerifier {
   };
 
   SequenceVerifier(const VerifyContext& context, SequenceFacts& facts, Statement records,
-                   Statement blocks, Statement block_before, Statement events)
+                   Statement blocks, Statement block_before, Statement events, Statement thinned)
       : context_(context),
         facts_(facts),
         records_(std::move(records)),
         blocks_(std::move(blocks)),
         block_before_(std::move(block_before)),
-        events_(std::move(events)) {}
+        events_(std::move(events)),
+        thinned_(std::move(thinned)) {}
 
   // From the range's first sequence on, as far as one look reaches. REQUIRES a read transaction.
   Result<Window> Look(OriginNumber origin, SequenceRange range);
@@ -59,10 +61,21 @@ class SequenceVerifier {
   // Looks at what is suspected once more, all in one transaction, and reports what is left.
   Result<void> Settle(const VerifiedOrigin& origin, OriginSummary& summary);
   Result<RangeSet> StillMissing(const VerifiedOrigin& origin);
+  // What is absent in the range, and not removed in one of these ways. REQUIRES a read transaction.
+  Result<RangeSet> Missing(OriginNumber origin, SequenceRange range, SequenceFacts::Kinds kinds);
   // The parts of what is absent that retention did not take; nothing where nobody can say.
-  Result<std::vector<SequenceRange>> NotRemoved(OriginNumber origin, SequenceRange absent);
+  Result<std::vector<SequenceRange>> NotRemoved(OriginNumber origin, SequenceRange absent,
+                                                SequenceFacts::Kinds kinds);
+  // What events say of an agent's thinned ranges is in its table, too, and by its count.
+  enum class Thinning { kExplains, kIsCounted };
   Result<void> RemoveExplained(const VerifiedOrigin& origin, const SpoolId& spool_id,
-                               RangeSet& missing);
+                               Thinning thinning, RangeSet& missing);
+  // Finds thinned ranges of which more is absent than was taken.
+  Result<void> VerifyThinned(const VerifiedOrigin& origin, OriginSummary& summary);
+  // The first that begins behind a sequence. REQUIRES a read transaction.
+  Result<std::optional<ThinnedRange>> NextThinned(const VerifiedOrigin& origin, Sequence before);
+  Result<void> ExamineThinned(const VerifiedOrigin& origin, const ThinnedRange& thinned,
+                              OriginSummary& summary);
   void ReportMissing(const VerifiedOrigin& origin, const RangeSet& missing,
                      OriginSummary& summary) const;
 
@@ -72,6 +85,7 @@ class SequenceVerifier {
   Statement blocks_;
   Statement block_before_;
   Statement events_;
+  Statement thinned_;
   std::vector<SequenceRange> suspected_;
 };
 

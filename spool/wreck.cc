@@ -1,6 +1,7 @@
 #include "spool/wreck.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "spool/forget.h"
@@ -56,17 +57,6 @@ class TableReader {
     Page page;
     return get_(roots_.at(table), page) && page[0] == kTableLeaf &&
            ReadBigEndian(&page[kCellCount], 2) == 0;
-  }
-
-  // Ranges in a table with the columns origin, one more, first and last.
-  RangesByPair Ranges(const std::string& table) {
-    RangesByPair ranges;
-    VisitNamed(table, [&ranges](const RawRow& row) {
-      if (!HasShape(row, {Kind::kInteger, Kind::kInteger, Kind::kInteger, Kind::kInteger})) return;
-      const auto range = RangeOf(row.values[2], row.values[3]);
-      if (range) ranges[{row.values[0].integer, row.values[1].integer}].Add(*range);
-    });
-    return ranges;
   }
 
  private:
@@ -160,6 +150,24 @@ void ReadOrigins(TableReader& reader, WreckTables& tables) {
   std::max_element(tables.origins.begin(), tables.origins.end(), by_number)->spool_id = *own;
 }
 
+void ReadRemoved(TableReader& reader, WreckTables& tables) {
+  reader.VisitNamed("removed", [&tables](const RawRow& row) {
+    if (!HasShape(row, {Kind::kInteger, Kind::kInteger, Kind::kInteger, Kind::kInteger,
+                        Kind::kInteger})) {
+      return;
+    }
+    const auto range = RangeOf(row.values[2], row.values[3]);
+    const auto [origin, kind] = std::pair(row.values[0].integer, row.values[1].integer);
+    if (!range || kind < 0 || kind >= std::ssize(kRemovalKinds)) return;
+    if (kind != static_cast<std::int64_t>(RemovalKind::kThinned)) {
+      tables.removed[{origin, kind}].Add(*range);
+    } else if (row.values[4].integer > 0) {
+      const auto records = static_cast<std::uint64_t>(row.values[4].integer);
+      tables.thinned[origin].push_back({*range, std::min(records, range->count())});
+    }
+  });
+}
+
 void ReadLedger(TableReader& reader, WreckTables& tables) {
   reader.VisitNamed("parked", [&tables](const RawRow& row) {
     if (!HasShape(row, {Kind::kNull, Kind::kInteger, Kind::kText})) return;
@@ -192,8 +200,12 @@ WreckTables Wreck::ReadTables() const {
     const auto range = RangeOf(row.values[1], row.values[2]);
     if (range) tables.stored[row.values[0].integer].Add(*range);
   });
-  tables.removed = reader.Ranges("removed");
-  tables.delivered = reader.Ranges("delivered");
+  ReadRemoved(reader, tables);
+  reader.VisitNamed("delivered", [&tables](const RawRow& row) {
+    if (!HasShape(row, {Kind::kInteger, Kind::kInteger, Kind::kInteger, Kind::kInteger})) return;
+    const auto range = RangeOf(row.values[2], row.values[3]);
+    if (range) tables.delivered[{row.values[0].integer, row.values[1].integer}].Add(*range);
+  });
   reader.VisitNamed("receivers", [&tables](const RawRow& row) {
     if (!HasShape(row, {Kind::kNull, Kind::kBlob})) return;
     if (const auto id = ReceiverId::FromBytes(row.values[1].bytes)) {

@@ -45,7 +45,8 @@ struct WreckTables {
   std::vector<OriginRow> origins;     // with their incarnations
   bool no_origins = false;            // there were none, which is not: they cannot be read
   std::map<OriginNumber, RangeSet> stored;
-  RangesByPair removed;
+  RangesByPair removed;  // but for what was thinned
+  std::map<OriginNumber, std::vector<ThinnedRange>> thinned;
   RangesByPair delivered;  // by the wreck's receiver numbers
   std::map<ReceiverNumber, ReceiverId> receivers;
   std::vector<ParkedRow> parked;

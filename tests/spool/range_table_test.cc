@@ -23,7 +23,8 @@ TEST_P(ImpossibleRangeTest, IsAnErrorForWhoeverLoadsIt) {
     AgentSpool agent;
     // Something is missing, so that `status` asks what was removed.
     agent.Damage("DELETE FROM records WHERE id = " + Id(45) + "; INSERT INTO " + table +
-                 " VALUES(1, 0, " + range + ")");
+                 "(origin, " + (table == "removed" ? "kind" : "receiver") +
+                 ", first, last) VALUES(1, 0, " + range + ")");
     const auto status = (*Reader::Open(agent.path()))->Status();
     ASSERT_FALSE(status);
     EXPECT_EQ(status.error().code, ErrorCode::kSalvage);

@@ -36,7 +36,7 @@ class VerifierRangesTest : public ::testing::Test {
 
 TEST_F(VerifierRangesTest, PossibleRangesAreNotFound) {
   EXPECT_THAT(Damaged("INSERT INTO delivered VALUES(1, 1, 1, 5), (1, 1, 7, 51), (1, 2, 3, 8);"
-                      "INSERT INTO removed VALUES(1, 0, 1, 5), (1, 2, 3, 8);"
+                      "INSERT INTO removed VALUES(1, 0, 1, 5, 0), (1, 2, 3, 8, 0);"
                       "INSERT INTO parked VALUES(1 << 40 | 3, 0, '')"),
               IsEmpty());
 }
@@ -44,7 +44,7 @@ TEST_F(VerifierRangesTest, PossibleRangesAreNotFound) {
 TEST_F(VerifierRangesTest, ImpossibleRanges) {
   EXPECT_THAT(Damaged("INSERT INTO delivered VALUES(1, 4, 6, 5);"
                       "INSERT INTO stored VALUES(1, 0, 3);"
-                      "INSERT INTO removed VALUES(1, 1, 2, 1 << 40)"),
+                      "INSERT INTO removed VALUES(1, 1, 2, 1 << 40, 0)"),
               ElementsAre("table delivered, origin number 1, receiver 4, 6-5: is no possible range",
                           "table stored, origin number 1, 0-3: is no possible range",
                           "table removed, origin number 1, kind 1, 2-1099511627776: is no possible "
@@ -52,19 +52,20 @@ TEST_F(VerifierRangesTest, ImpossibleRanges) {
 }
 
 TEST_F(VerifierRangesTest, RangesThatOverlap) {
-  EXPECT_THAT(Damaged("INSERT INTO delivered VALUES(1, 4, 1, 7), (1, 4, 7, 9), (1, 5, 8, 9);"
-                      "INSERT INTO stored VALUES(1, 1, 7), (1, 5, 6);"
-                      "INSERT INTO removed VALUES(1, 0, 1, 7), (1, 0, 3, 9), (1, 1, 3, 9)"),
-              ElementsAre("table delivered, origin number 1, receiver 4, 7-9: overlaps the range "
-                          "before it, 1-7",
-                          "table stored, origin number 1, 5-6: overlaps the range before it, 1-7",
-                          "table removed, origin number 1, kind 0, 3-9: overlaps the range before "
-                          "it, 1-7"));
+  EXPECT_THAT(
+      Damaged("INSERT INTO delivered VALUES(1, 4, 1, 7), (1, 4, 7, 9), (1, 5, 8, 9);"
+              "INSERT INTO stored VALUES(1, 1, 7), (1, 5, 6);"
+              "INSERT INTO removed VALUES(1, 0, 1, 7, 0), (1, 0, 3, 9, 0), (1, 1, 3, 9, 0)"),
+      ElementsAre("table delivered, origin number 1, receiver 4, 7-9: overlaps the range "
+                  "before it, 1-7",
+                  "table stored, origin number 1, 5-6: overlaps the range before it, 1-7",
+                  "table removed, origin number 1, kind 0, 3-9: overlaps the range before "
+                  "it, 1-7"));
 }
 
 TEST_F(VerifierRangesTest, RangesOfNobody) {
   EXPECT_THAT(Damaged("INSERT INTO stored VALUES(9, 1, 7);"
-                      "INSERT INTO removed VALUES(9, 0, 1, 7);"
+                      "INSERT INTO removed VALUES(9, 0, 1, 7, 0);"
                       "INSERT INTO parked VALUES(9 << 40 | 3, 0, '')"),
               ElementsAre("table stored, origin number 9, 1-7: belongs to no known origin",
                           "table removed, origin number 9, kind 0, 1-7: belongs to no known origin",
@@ -83,11 +84,11 @@ TEST_F(VerifierRangesTest, DeliveredBeyondWhatWasWritten) {
               ElementsAre("table delivered, origin number 1, receiver 4, 40-52: goes beyond what "
                           "was ever written, which ends with 51"));
   // What was removed had been written.
-  EXPECT_THAT(Damaged("INSERT INTO removed VALUES(1, 0, 52, 52)"), IsEmpty());
+  EXPECT_THAT(Damaged("INSERT INTO removed VALUES(1, 0, 52, 52, 0)"), IsEmpty());
 }
 
 TEST_F(VerifierRangesTest, AnUnknownKindOfRemoval) {
-  EXPECT_THAT(Damaged("INSERT INTO removed VALUES(1, 9, 1, 7)"),
+  EXPECT_THAT(Damaged("INSERT INTO removed VALUES(1, 9, 1, 7, 0)"),
               ElementsAre("table removed, origin number 1, kind 9, 1-7: is of an unknown kind"));
 }
 
@@ -155,9 +156,10 @@ TEST_F(VerifierRangesTest, MissingRecords) {
 }
 
 TEST_F(VerifierRangesTest, WhatWasRemovedIsNotMissing) {
-  agent_.Damage("DELETE FROM blocks WHERE id = " + Id(22) +
-                "; INSERT INTO removed VALUES(1, 0, 20, 22), (1, 1, 25, 30), (1, 2, 29, 40);"
-                "INSERT INTO ledger VALUES(1, 5, 1, 3), (1, 6, 1, 4)");
+  agent_.Damage(
+      "DELETE FROM blocks WHERE id = " + Id(22) +
+      "; INSERT INTO removed VALUES(1, 0, 20, 22, 0), (1, 1, 25, 30, 0), (1, 2, 29, 40, 10);"
+      "INSERT INTO ledger VALUES(1, 5, 1, 3), (1, 6, 1, 4)");
   const Verified verified = Verify(agent_.path());
   EXPECT_THAT(verified.findings,
               ElementsAre(In("records 23-24: are not there, and nothing explains why"),
@@ -183,7 +185,7 @@ TEST_F(VerifierRangesTest, WhatAnEventExplainsIsNotMissing) {
 
 TEST_F(VerifierRangesTest, WhatWasRemovedMayBeUnreadable) {
   agent_.Damage("DELETE FROM blocks WHERE id = " + Id(22) +
-                "; INSERT INTO removed VALUES(1, 0, 22, 41)");
+                "; INSERT INTO removed VALUES(1, 0, 22, 41, 0)");
   const std::string page =
       Ask(agent_.path(), "SELECT rootpage FROM sqlite_schema WHERE name = 'removed'");
   {
@@ -222,7 +224,7 @@ TEST_F(VerifierRangesTest, WhatIsSuspectedIsLookedAtAgain) {
                 "; DELETE FROM records WHERE id = " + Id(45));
   const std::string whole = ReadFile(agent_.path());
   for (const std::string meanwhile :
-       {"INSERT INTO removed VALUES(1, 0, 40, 47)", "INSERT INTO records SELECT * FROM kept",
+       {"INSERT INTO removed VALUES(1, 0, 40, 47, 0)", "INSERT INTO records SELECT * FROM kept",
         "DELETE FROM records WHERE id > (1 << 40) + 40"}) {
     for (const char* suffix : {"-wal", "-shm"}) {
       std::filesystem::remove(agent_.path().string() + suffix);
@@ -259,7 +261,7 @@ TEST_F(VerifierRangesTest, MissingIsWhatStatusCallsMissing) {
     Sql(agent_.path(), "DELETE FROM blocks WHERE id" + ids);
     if (i % 3 == 0) {
       Sql(agent_.path(), "INSERT INTO removed VALUES(1, " + std::to_string(i % 2) + ", " + first +
-                             ", " + last + ") ON CONFLICT DO NOTHING");
+                             ", " + last + ", 0) ON CONFLICT DO NOTHING");
     }
     const SpoolStatus status = *(*Reader::Open(agent_.path()))->Status();
     const Verified verified = Verify(agent_.path());

@@ -1,0 +1,145 @@
+// What is lost of ranges that were thinned before: it is counted, though nobody knows any more
+// which of the records had been taken.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "spool/layout.h"
+#include "spool/reader.h"
+#include "spool/spool.h"
+#include "spool/sqlite.h"
+#include "tests/spool/retention_support.h"
+#include "tests/spool/verify_support.h"
+
+namespace doagent::spool {
+namespace {
+
+using std::chrono::minutes;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+class ThinnedTest : public RetentionTest {
+ protected:
+  // A spool with nothing delivered, of which some blocks are thinned and none is dropped.
+  void Thin() {
+    policy_.bytes_max = 2200 << 10;
+    Open();
+    Append(1000, 1000);
+    for (const Event& event : Read().losses) ASSERT_EQ(event.kind, EventKind::kThinning);
+    ASSERT_GT(Rows(), 2);
+  }
+
+  std::int64_t Rows() const { return Query("SELECT count(*) FROM removed WHERE kind = 2"); }
+
+  std::int64_t Query(const std::string& query) const {
+    return *(*OpenForReading(dir_ / "spool.db"))->QueryInteger(query);
+  }
+
+  // Of all origins.
+  std::uint64_t Lost() const {
+    std::uint64_t lost = 0;
+    const auto status = (*Reader::Open(dir_ / "spool.db"))->Status();
+    for (const auto& origin : status->origins) {
+      lost += origin.lost_records;
+    }
+    return lost;
+  }
+
+  void OverwriteHeader() {
+    std::fstream(dir_ / "spool.db", std::ios::in | std::ios::out | std::ios::binary)
+        << std::string(1024, '\x55');
+  }
+
+  // How many snapshots are in the oldest block, which goes.
+  std::int64_t DeleteOldestBlock() {
+    const std::uint64_t before = Read().snapshots.count();
+    Sql(dir_ / "spool.db", "DELETE FROM blocks WHERE id = (SELECT min(id) FROM blocks)");
+    return static_cast<std::int64_t>(before - Read().snapshots.count());
+  }
+};
+
+TEST_F(ThinnedTest, StatusAndVerifyTellWhatIsMissing) {
+  Thin();
+  ASSERT_THAT(Status().missing, IsEmpty());
+  ASSERT_THAT(Verify(dir_ / "spool.db").findings, IsEmpty());
+  const std::int64_t gone = DeleteOldestBlock();
+  ASSERT_GT(gone, 0);
+  std::int64_t missing = 0;
+  for (const auto& range : Status().missing) missing += static_cast<std::int64_t>(range.count());
+  EXPECT_EQ(missing, gone);
+  const auto verified = Verify(dir_ / "spool.db");
+  EXPECT_THAT(verified.findings, Not(IsEmpty()));
+  EXPECT_EQ(verified.origins[0].missing_records, static_cast<std::uint64_t>(gone));
+}
+
+TEST_F(ThinnedTest, ASalvageCountsWhatIsLost) {
+  Thin();
+  DeleteOldestBlock();
+  spool_.reset();
+  OverwriteHeader();
+  Open();
+  Idle(minutes(5));
+  EXPECT_EQ(Read().snapshots.count() + Lost(), tick_);
+  // What was counted once is not counted again.
+  spool_.reset();
+  OverwriteHeader();
+  Open();
+  Idle(minutes(5));
+  EXPECT_EQ(Read().snapshots.count() + Lost(), tick_);
+}
+
+TEST_F(ThinnedTest, ASalvageCountsWhatIsLostWhereOnlyEventsTell) {
+  Thin();
+  Sql(dir_ / "spool.db", "DELETE FROM removed");
+  EXPECT_THAT(Status().missing, IsEmpty());
+  DeleteOldestBlock();
+  spool_.reset();
+  OverwriteHeader();
+  Open();
+  Idle(minutes(5));
+  EXPECT_EQ(Read().snapshots.count() + Lost(), tick_);
+  EXPECT_GT(Rows(), 2);
+}
+
+TEST_F(ThinnedTest, WhatIsLostOfAFileThatIsCutOffIsCounted) {
+  Thin();
+  const Sequence head = spool_->head();
+  const SpoolId before = spool_->spool_id();
+  std::filesystem::resize_file(dir_ / "spool.db", 0);
+  Append(1, 1000);
+  ASSERT_NE(spool_->spool_id(), before);
+  Idle(minutes(5));
+  std::uint64_t there = 0;
+  ASSERT_TRUE((*Reader::Open(dir_ / "spool.db"))
+                  ->Visit(
+                      {},
+                      [&](const Record& record) {
+                        if (record.spool_id == before) ++there;
+                        return true;
+                      },
+                      [](const Error& error) { ADD_FAILURE() << error.Message(); }));
+  EXPECT_EQ(there + Lost(), head);
+}
+
+TEST_F(ThinnedTest, NothingIsKeptOfItWhenTheBlockIsGone) {
+  Thin();
+  const std::int64_t before = Rows();
+  // What is delivered goes before anything else is thinned.
+  Acknowledge(1, 400);
+  while (Query("SELECT count(*) FROM removed WHERE kind = 1") == 0) Append(20, 1000);
+  EXPECT_LT(Rows(), before);
+  EXPECT_EQ(Query("SELECT count(*) FROM removed AS thinned JOIN removed AS evicted "
+                  "ON thinned.kind = 2 AND evicted.kind = 1 AND thinned.first <= evicted.last "
+                  "AND thinned.last >= evicted.first"),
+            0);
+  spool_.reset();
+  EXPECT_THAT(Verify(dir_ / "spool.db").findings, IsEmpty());
+}
+
+}  // namespace
+}  // namespace doagent::spool
