@@ -2,27 +2,16 @@
 
 #include <algorithm>
 #include <iterator>
-#include <optional>
 #include <utility>
 
 #include "spool/origin_table.h"
-#include "spool/record_codec.h"
+#include "spool/stored_events.h"
 
 namespace doagent::spool {
 namespace {
 
-constexpr ReadLimits kChunk{1 << 20, 512};
-
 // Thinned ranges of which none overlaps another, by their first sequence.
 using ThinnedByFirst = std::map<Sequence, ThinnedRange>;
-
-// An event that tells what is not there.
-std::optional<Event> IntactLoss(const StoredRecord& record) {
-  if (record.kind != RecordKind::kEvent || !VerifyChecksum(record)) return std::nullopt;
-  auto decoded = DecodeEvent(record);
-  if (!decoded || !MeansLoss(decoded->event.kind)) return std::nullopt;
-  return std::move(decoded->event);
-}
 
 // Takes out those that overlap the range. What they span with it, and their records.
 ThinnedRange TakeOverlapping(ThinnedByFirst& all, SequenceRange range) {
@@ -56,22 +45,6 @@ struct Told {
     }
   }
 };
-
-Result<void> AddEvents(RunReader& runs, const OriginRow& origin, bool thinned_by_parts,
-                       std::map<SpoolId, Told>& told) {
-  for (Sequence next = 1;;) {
-    DOAGENT_ASSIGN(const auto records,
-                   runs.records().Read(origin.number, next, kSequenceMax, kChunk));
-    if (records.empty()) return {};
-    next = records.back().sequence + 1;
-    for (const auto& record : records) {
-      const auto event = IntactLoss(record);
-      if (!event) continue;
-      told[event->spool_id.IsZero() ? origin.spool_id : event->spool_id].Add(*event,
-                                                                             thinned_by_parts);
-    }
-  }
-}
 
 // What is removed is in the table and in an event: the one that knows more decides.
 std::vector<ThinnedRange> Joined(const std::vector<ThinnedRange>& removed, const Told& told,
@@ -113,7 +86,11 @@ Result<std::map<SpoolId, Explained>> LoadExplained(Database& database, RunReader
   std::map<SpoolId, Told> told;
   for (const auto& origin : origins) {
     // A receiver does not keep account of what an agent thinned.
-    DOAGENT_TRY(AddEvents(runs, origin, /*thinned_by_parts=*/role == Role::kAgent, told));
+    DOAGENT_TRY(VisitEvents(runs, origin.number, [&](const Event& event) {
+      if (!MeansLoss(event.kind)) return;
+      const SpoolId& about = event.spool_id.IsZero() ? origin.spool_id : event.spool_id;
+      told[about].Add(event, /*thinned_by_parts=*/role == Role::kAgent);
+    }));
   }
   DOAGENT_ASSIGN(const auto removed, LoadRemoved(database));
   DOAGENT_ASSIGN(const auto thinned, LoadThinned(database));
@@ -135,8 +112,8 @@ Result<std::map<SpoolId, Explained>> LoadExplained(Database& database, RunReader
 
 Result<void> AddTold(Database& database, OriginNumber origin, const StoredRecord& record,
                      std::map<OriginNumber, RangeSet>& told) {
-  const auto event = IntactLoss(record);
-  if (!event || event->ranges.empty()) return {};
+  const auto event = IntactEvent(record);
+  if (!event || !MeansLoss(event->kind) || event->ranges.empty()) return {};
   if (!event->spool_id.IsZero()) {
     // On a receiver nobody is believed about another principal's.
     DOAGENT_ASSIGN(Statement select,

@@ -155,6 +155,7 @@ class Salvage {
   Result<void> PutRemovedIds();
   Result<void> PutRequests();
   Result<void> PutTotals();
+  Result<void> RaiseTotals();
   // Of what was known of the destination's origin.
   KnownOrigin Known(OriginNumber to) const;
   Result<std::vector<SalvageLoss>> Losses();

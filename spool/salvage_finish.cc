@@ -2,11 +2,13 @@
 // did not find.
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "spool/explained.h"
 #include "spool/forget.h"
 #include "spool/salvage.h"
+#include "spool/stored_events.h"
 
 namespace doagent::spool {
 namespace {
@@ -174,6 +176,27 @@ Result<void> Salvage::PutTotals() {
   return {};
 }
 
+Result<void> Salvage::RaiseTotals() {
+  // Totals that another wreck brings later would be added to them.
+  if (!source_.totals) return {};
+  struct Total {
+    std::uint64_t events = 0;
+    std::uint64_t records = 0;
+  };
+  for (const OriginNumber origin : Origins()) {
+    std::map<EventKind, Total> totals;
+    DOAGENT_TRY(VisitEvents(runs_, origin, [&totals](const Event& event) {
+      Total& total = totals[event.kind];
+      ++total.events;
+      total.records += std::min(event.count, kSequenceMax);
+    }));
+    for (const auto& [kind, total] : totals) {
+      DOAGENT_TRY(writer_.RaiseTotals(origin, kind, total.events, total.records));
+    }
+  }
+  return {};
+}
+
 KnownOrigin Salvage::Known(OriginNumber to) const {
   KnownOrigin known;
   for (const Part& part : Parts()) {
@@ -247,6 +270,8 @@ Result<std::vector<SalvageLoss>> Salvage::Finish() {
   if (!IsLog()) {
     DOAGENT_TRY(PutParked());
     DOAGENT_TRY(PutTotals());
+    // The wreck's totals may be among what is lost.
+    DOAGENT_TRY(RaiseTotals());
     // What it had taken over has come with it.
     for (const std::string& name : tables_.salvaged) {
       DOAGENT_TRY(StoreMetaInteger(writer_.database(), MarkOf(name), 0));

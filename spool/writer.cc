@@ -72,6 +72,19 @@ Result<void> Writer::AddTotals(OriginNumber origin, EventKind kind, std::uint64_
       .Run();
 }
 
+Result<void> Writer::RaiseTotals(OriginNumber origin, EventKind kind, std::uint64_t events,
+                                 std::uint64_t records) {
+  DOAGENT_ASSIGN(Statement raise,
+                 database_->Prepare("INSERT INTO ledger(origin, kind, events, records) "
+                                    "VALUES(?1, ?2, ?3, ?4) "
+                                    "ON CONFLICT DO UPDATE SET events = max(events, ?3), "
+                                    "records = max(records, ?4)"));
+  return raise
+      .Bind(origin, static_cast<int>(kind), std::min(events, kSequenceMax),
+            std::min(records, kSequenceMax))
+      .Run();
+}
+
 Result<std::int64_t> Writer::DataVersion() {
   const StatementScope scope(data_version_);
   DOAGENT_ASSIGN(const bool row, data_version_.Step());

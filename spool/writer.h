@@ -41,6 +41,10 @@ class Writer {
   Result<void> AddTotals(OriginNumber origin, EventKind kind, std::uint64_t events,
                          std::uint64_t records);
 
+  // They become at least this: what the events say that are there.
+  Result<void> RaiseTotals(OriginNumber origin, EventKind kind, std::uint64_t events,
+                           std::uint64_t records);
+
   // A number that changes when another connection has changed the file: there may be requests.
   Result<std::int64_t> DataVersion();
 

@@ -95,7 +95,7 @@ TEST_F(ThinnedTest, ASalvageCountsWhatIsLost) {
 
 TEST_F(ThinnedTest, ASalvageCountsWhatIsLostWhereOnlyEventsTell) {
   Thin();
-  Sql(dir_ / "spool.db", "DELETE FROM removed");
+  Sql(dir_ / "spool.db", "DELETE FROM removed; DELETE FROM ledger");
   EXPECT_THAT(Status().missing, IsEmpty());
   DeleteOldestBlock();
   spool_.reset();
