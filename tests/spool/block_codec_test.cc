@@ -100,16 +100,18 @@ void FillSection(Section& section, const std::vector<int>& habits, std::uint64_t
 }
 
 RC_GTEST_PROP(BlockCodecTest, AnySnapshotsComeBack, ()) {
-  // The second collector's schema grows: a longer one begins with the shorter one.
-  const auto longest = MakeSchema("b", 6);
+  // The second collector's schema grows, perhaps from nothing, perhaps to more than is encoded
+  // together: a longer one begins with the shorter one.
+  const auto longest = MakeSchema("b", *rc::gen::weightedElement<int>({{4, 6}, {1, 150}}));
   const std::size_t growths = 3;
   std::vector<SchemaPtr> growing;
   for (std::size_t i = 0; i < growths; ++i) {
     const auto& all = longest->series();
+    const std::size_t size = i == 0 ? *rc::gen::inRange<std::size_t>(0, all.size() - growths)
+                                    : all.size() - (growths - 1 - i);
     growing.push_back(std::make_shared<const Schema>(
         "b", longest->families(),
-        std::vector<Series>(all.begin(),
-                            all.end() - static_cast<std::ptrdiff_t>(growths - 1 - i))));
+        std::vector<Series>(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(size))));
   }
   const auto habits = *rc::gen::container<std::vector<int>>(9, rc::gen::inRange(0, 6));
   Snapshots run;
