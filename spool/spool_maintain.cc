@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -16,6 +17,10 @@ constexpr std::size_t kEventRangesMax = 4096;
 
 // A log is emptied when it has a little more than one MiB.
 constexpr std::uintmax_t kLogBytesPinned = 8 << 20;
+
+std::string TakenOver(const Salvage& salvage) {
+  return std::to_string(salvage.records()) + " records were taken over from " + salvage.name();
+}
 
 }  // namespace
 
@@ -122,8 +127,7 @@ Result<bool> Spool::Impl::SalvageSome() {
 
 std::vector<Event> Spool::Impl::SalvageEvents(const std::vector<SalvageLoss>& losses) const {
   const Salvage& salvage = salvager_->current();
-  const std::string taken_over =
-      std::to_string(salvage.records()) + " records were taken over from " + salvage.name();
+  const std::string taken_over = TakenOver(salvage);
   std::vector<Event> events;
   for (const SalvageLoss& loss : losses) {
     const auto ranges = loss.sequences.ToVector();
@@ -158,8 +162,12 @@ Result<void> Spool::Impl::FinishSalvage() {
   DOAGENT_TRY(Commit(/*acknowledgements_due=*/false, [&]() -> Result<void> {
     DOAGENT_ASSIGN(const auto losses, salvager_->current().Finish());
     last = NextSequence() - 1;
+    std::uint64_t lost = 0;
+    for (const SalvageLoss& loss : losses) lost += loss.sequences.count();
     for (const Event& event : SalvageEvents(losses)) {
-      told = event.reason;
+      told = lost == 0 ? event.reason
+                       : TakenOver(salvager_->current()) + "; " + std::to_string(lost) +
+                             " were not in it";
       DOAGENT_TRY(writer_->InsertRecord(CurrentNumber(), EncodeEvent(event, incarnation_, ++last),
                                         std::nullopt));
     }

@@ -20,6 +20,8 @@ namespace doagent::spool {
 namespace {
 
 using std::chrono::minutes;
+using ::testing::Contains;
+using ::testing::ContainsRegex;
 using ::testing::IsEmpty;
 using ::testing::Not;
 
@@ -114,6 +116,7 @@ TEST_F(ThinnedTest, WhatIsLostOfAFileThatIsCutOffIsCounted) {
   Append(1, 1000);
   ASSERT_NE(spool_->spool_id(), before);
   Idle(minutes(5));
+  EXPECT_THAT(spool_->TakeNotices(), Contains(ContainsRegex("; [1-9][0-9]* were not in it")));
   std::uint64_t there = 0;
   ASSERT_TRUE((*Reader::Open(dir_ / "spool.db"))
                   ->Visit(
