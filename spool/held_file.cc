@@ -21,6 +21,19 @@ tl::unexpected<Error> GoneWhileOpened(const std::filesystem::path& path) {
               "was removed, replaced or cut off while it was opened");
 }
 
+Result<std::vector<std::filesystem::path>> KeepVanished(const std::filesystem::path& spool,
+                                                        std::vector<Vanished>& vanished,
+                                                        WallTime now) {
+  std::vector<std::filesystem::path> kept;
+  while (!vanished.empty()) {
+    const PageFile& pages = vanished.front().wreck->pages();
+    DOAGENT_ASSIGN(auto aside, CopyAside(pages.database(), pages.log(), spool, now));
+    kept.push_back(std::move(aside));
+    vanished.erase(vanished.begin());
+  }
+  return kept;
+}
+
 HeldFile::HeldFile(std::filesystem::path path)
     : path_(std::move(path)), log_path_(path_.string() + "-wal") {}
 

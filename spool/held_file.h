@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "spool/descriptor.h"
 #include "spool/result.h"
@@ -24,6 +25,12 @@ struct Vanished {
 
 // Of a file that is not at its path any more, or not what it was a moment ago: kRetry.
 tl::unexpected<Error> GoneWhileOpened(const std::filesystem::path& path);
+
+// Gives them names again, under which the next opening finds them (CopyAside): these. Those that
+// have one are taken from the list.
+Result<std::vector<std::filesystem::path>> KeepVanished(const std::filesystem::path& spool,
+                                                        std::vector<Vanished>& vanished,
+                                                        WallTime now);
 
 // Closing a descriptor gives up the locks that SQLite has on the same file: an owner's connections
 // are closed before, and what is held already is not opened again.

@@ -215,6 +215,37 @@ Result<void> Inbox::OpenFile(OwnedFile owned) {
 }
 
 Result<void> Inbox::MakeReady() {
+  const std::size_t before = vanished_.size();
+  auto ready = BringUp();
+  // Whatever stands in the way may stay there, and a kill would lose it.
+  if (!ready && vanished_.size() > before) KeepVanished();
+  return ready;
+}
+
+void Inbox::NoteVanished() {
+  CloseFile();
+  closed_with_.clear();
+  if (auto vanished = held_->TakeVanished(wall_)) vanished_.push_back(*std::move(vanished));
+}
+
+void Inbox::KeepVanished() {
+  if (held_->IsGone()) NoteVanished();
+  const auto kept = spool::KeepVanished(options_.path, vanished_, wall_);
+  if (!kept) {
+    notices_.push_back(
+        "what was removed is lost if the receiver ends before it can be taken over: " +
+        kept.error().Message());
+    return;
+  }
+  // Whoever takes it over now does it under its new name.
+  CloseFile();
+  for (const auto& aside : *kept) {
+    notices_.push_back("what was removed is kept as " + aside.string() +
+                       " until it can be taken over");
+  }
+}
+
+Result<void> Inbox::BringUp() {
   if (!lock_->IsNamed()) {
     DOAGENT_ASSIGN(*lock_, LockFile::Acquire(options_.path, options_.program));
     // Another may have written meanwhile.
@@ -224,9 +255,7 @@ Result<void> Inbox::MakeReady() {
   const bool moved = impl_ && !held_->holds() && impl_->writer().database().HasMoved();
   if (impl_ && !held_->holds() && !moved) held_->Hold();
   if (moved || held_->IsGone()) {
-    CloseFile();
-    closed_with_.clear();
-    if (auto vanished = held_->TakeVanished(wall_)) vanished_.push_back(*std::move(vanished));
+    NoteVanished();
     damage_.clear();
     replaced_ = "the file of the spool was removed or replaced while the receiver ran";
   }
@@ -295,14 +324,19 @@ Result<void> Inbox::ForgetTakenOver() {
 
 Result<void> Inbox::TakeOverVanished() {
   const auto ready = Noting(MakeReady());
+  auto taken = ready;
+  for (bool more = true; taken && more && !vanished_.empty();) {
+    const auto maintained = Maintain(wall_, mono_);
+    if (!maintained) taken = Fail(maintained.error());
+    more = maintained && *maintained;
+  }
   // The next start goes on with what has a name.
   if (vanished_.empty() && !held_->IsGone()) return {};
-  DOAGENT_TRY(ready);
-  for (bool more = true; more && !vanished_.empty();) {
-    DOAGENT_ASSIGN(more, Maintain(wall_, mono_));
-  }
+  KeepVanished();
   if (vanished_.empty()) return {};
-  return Fail(ErrorCode::kRetry, options_.path.string(), "what was removed is not taken over");
+  return taken ? Fail(ErrorCode::kRetry, options_.path.string(),
+                      "what was removed cannot be taken over")
+               : taken;
 }
 
 std::vector<std::string> Inbox::TakeNotices() {

@@ -122,6 +122,11 @@ class Inbox {
   Result<void> OpenFile(OwnedFile owned);
   // Opens the file again if the last call left it closed, or if it is not at its path any more.
   Result<void> MakeReady();
+  Result<void> BringUp();
+  // What is held, and has no name any more, is to be taken over.
+  void NoteVanished();
+  // What is in no file that has a name gets one. REQUIRES that it cannot be taken over now.
+  void KeepVanished();
   void CloseFile();
   Result<void> ForgetTakenOver();
   // Closes the file after an error that asks for it.

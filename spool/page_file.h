@@ -40,6 +40,8 @@ class PageFile {
   // Either may be missing (an invalid descriptor).
   static Result<PageFile> Open(Descriptor database, Descriptor log);
 
+  const Descriptor& database() const { return database_; }
+  const Descriptor& log() const { return log_; }
   std::size_t pages() const { return pages_; }
   std::size_t frames() const { return frames_; }
 

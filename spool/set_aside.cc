@@ -84,6 +84,32 @@ Result<void> SyncFile(const fs::path& path) {
   return Fail(ErrorCode::kRetry, path.string(), std::strerror(error));
 }
 
+// Durable on return. `what`: it is, for people.
+Result<void> Copy(const fs::path& from, const fs::path& to, const std::string& what) {
+  std::error_code failed;
+  fs::copy_file(from, to, failed);
+  if (failed) {
+    std::error_code none;
+    fs::remove(to, none);
+    // Of a copy that is cut short, the library says no more than that.
+    const auto disk = DiskSpaceAt(FolderOf(to));
+    const bool too_large = disk && disk->free_bytes < fs::file_size(from, none);
+    const bool full =
+        failed == std::errc::no_space_on_device || failed.value() == EDQUOT || too_large;
+    return Fail(full ? ErrorCode::kEvict : ErrorCode::kFatal, to.string(),
+                "cannot copy " + what + ": " +
+                    (full ? "there is too little space on the disk" : failed.message()));
+  }
+  DOAGENT_TRY(SyncFile(to));
+  SyncFolderOf(to);
+  return {};
+}
+
+Result<void> CopyOpen(const Descriptor& from, const fs::path& to, const std::string& what) {
+  if (!from.valid()) return {};
+  return Copy("/proc/self/fd/" + std::to_string(from.number()), to, what);
+}
+
 // All of them, or none: a database without its log would be taken for one that was removed.
 Result<void> RenameSet(const fs::path& spool, const fs::path& aside) {
   for (std::size_t i = 0; i < kSuffixes.size(); ++i) {
@@ -136,24 +162,20 @@ Result<fs::path> CopyLogAside(const fs::path& spool, WallTime now) {
     if (IsLogAside(aside) && SameContent(With(aside, "-wal"), log)) return aside;
   }
   const fs::path aside = FreeName(spool, kLogInfix, now);
-  const fs::path copy = With(aside, "-wal");
-  std::error_code failed;
-  fs::copy_file(log, copy, failed);
-  if (failed) {
-    std::error_code none;
-    fs::remove(copy, none);
-    // Of a copy that is cut short, the library says no more than that.
-    const auto disk = DiskSpaceAt(FolderOf(copy));
-    const bool too_large = disk && disk->free_bytes < fs::file_size(log, none);
-    const bool full =
-        failed == std::errc::no_space_on_device || failed.value() == EDQUOT || too_large;
-    return Fail(full ? ErrorCode::kEvict : ErrorCode::kFatal, copy.string(),
-                "cannot copy the damaged log: " +
-                    (full ? "there is too little space on the disk" : failed.message()));
-  }
   // The log is written over before long.
-  DOAGENT_TRY(SyncFile(copy));
-  SyncFolderOf(copy);
+  DOAGENT_TRY(Copy(log, With(aside, "-wal"), "the damaged log"));
+  return aside;
+}
+
+Result<fs::path> CopyAside(const Descriptor& database, const Descriptor& log, const fs::path& spool,
+                           WallTime now) {
+  const fs::path aside = FreeName(spool, kInfix, now);
+  const std::string what = "the file that was removed";
+  DOAGENT_TRY(CopyOpen(log, With(aside, "-wal"), what));
+  if (auto copied = CopyOpen(database, aside, what); !copied) {
+    (void)RemoveSetAside(aside);
+    return Fail(std::move(copied).error());
+  }
   return aside;
 }
 

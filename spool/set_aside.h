@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "spool/descriptor.h"
 #include "spool/result.h"
 #include "spool/time.h"
 
@@ -26,6 +27,11 @@ Result<std::filesystem::path> SetAside(const std::filesystem::path& spool, WallT
 // Copies the log alone aside, for the spool goes on with what SQLite makes of it: to a name of
 // which IsLogAside is true. Durable on return. A copy that is there already is as good.
 Result<std::filesystem::path> CopyLogAside(const std::filesystem::path& spool, WallTime now);
+
+// Copies files that have no name any more to the names of such a set. Either may be missing.
+// Durable on return.
+Result<std::filesystem::path> CopyAside(const Descriptor& database, const Descriptor& log,
+                                        const std::filesystem::path& spool, WallTime now);
 
 // If a crash came between the renames: the rest follows. To be called before the spool is opened.
 Result<void> FinishSetAside(const std::filesystem::path& spool, WallTime now);

@@ -55,6 +55,11 @@ std::uint64_t Spool::Impl::offers() const {
   return offers_;
 }
 
+bool Spool::Impl::holds_removed_file() const {
+  const std::lock_guard lock(write_mutex_);
+  return !vanished_.empty() || held_.IsGone();
+}
+
 std::size_t Spool::Impl::waiting() const {
   const std::lock_guard lock(state_mutex_);
   return waiting_;
@@ -137,6 +142,10 @@ SpoolStats Spool::Stats() {
 std::uint64_t Spool::offers() const {
   return impl_->offers();
 }
+bool Spool::holds_removed_file() const {
+  return impl_->holds_removed_file();
+}
+
 std::size_t Spool::waiting() const {
   return impl_->waiting();
 }

@@ -199,6 +199,8 @@ class Spool {
   std::uint64_t offers() const;
   // Records that wait in memory.
   std::size_t waiting() const;
+  // Whether there are records in a file that was removed, and in no other: lost if the agent ends.
+  bool holds_removed_file() const;
   Sequence head() const;  // of the current origin; 0: no record yet
   const std::filesystem::path& path() const;
 

@@ -305,7 +305,7 @@ Result<Sequence> Spool::Impl::Append(const Event& event) {
     wall_ = event.wall;
     mono_ = event.mono;
     // What hinders it hinders the event, too, and is told with that.
-    (void)TakeOverVanished();
+    if (!TakeOverVanished()) KeepVanished();
   }
   return AppendAny(event);
 }

@@ -286,12 +286,19 @@ Result<void> Spool::Impl::ReplaceFile(const std::string& why) {
   return OpenOrMakeNew();
 }
 
-Result<void> Spool::Impl::ReplaceVanished() {
+void Spool::Impl::NoteVanished() {
   CloseFile(/*leave_log=*/true);
   if (auto vanished = held_.TakeVanished(wall_)) vanished_.push_back(*std::move(vanished));
+}
+
+Result<void> Spool::Impl::ReplaceVanished() {
+  NoteVanished();
   log_due_.clear();
   beginning_due_ = "the file of the spool was removed or replaced while the agent ran";
-  return OpenOrMakeNew();
+  auto opened = OpenOrMakeNew();
+  // Whatever stands in the way may stay there, and a kill would lose it.
+  if (!opened) KeepVanished();
+  return opened;
 }
 
 Error Spool::Impl::Noted(Error error) {

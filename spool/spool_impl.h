@@ -97,6 +97,7 @@ class Spool::Impl {
   Sequence head() const;
   const std::filesystem::path& path() const { return path_; }
   std::size_t waiting() const;
+  bool holds_removed_file() const;
   SpoolStats Stats();
   std::vector<std::string> TakeNotices();
 
@@ -152,6 +153,8 @@ class Spool::Impl {
   Result<void> FinishLogs();
   // At once, for a stop: nobody else can.
   Result<void> TakeOverVanished();
+  // What is in no file that has a name gets one. REQUIRES that it cannot be taken over now.
+  void KeepVanished();
   std::vector<Event> SalvageEvents(const std::vector<SalvageLoss>& losses) const;
   // The origins that a tool wants removed are nobody's from now on.
   Result<void> BeginToForget();
@@ -189,6 +192,8 @@ class Spool::Impl {
   Result<void> ReopenFile();
   Result<void> ReplaceFile(const std::string& why);
   std::vector<KnownOrigin> KnownOrigins() const;
+  // What is held, and has no name any more, is to be taken over.
+  void NoteVanished();
   Result<void> ReplaceVanished();
   // Remembers what an error asks for. Gives it back.
   Error Noted(Error error);
@@ -204,7 +209,7 @@ class Spool::Impl {
   const bool local_;
   LockFile lock_;
 
-  std::mutex write_mutex_;  // guards what follows, up to the next one
+  mutable std::mutex write_mutex_;  // guards what follows, up to the next one
   ReserveFile reserve_;
   HeldFile held_;                   // before the connections: it must go after them
   std::unique_ptr<Writer> writer_;  // none: the file could not be opened again

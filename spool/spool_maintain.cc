@@ -213,6 +213,21 @@ Result<void> Spool::Impl::TakeOverVanished() {
   return {};
 }
 
+void Spool::Impl::KeepVanished() {
+  if (held_.IsGone()) NoteVanished();
+  if (vanished_.empty()) return;
+  const auto kept = spool::KeepVanished(path_, vanished_, wall_);
+  if (!kept) {
+    return Notice("what was removed is lost if the agent ends before it can be taken over: " +
+                  kept.error().Message());
+  }
+  // Whoever takes it over now does it under its new name.
+  suspect_ = true;
+  for (const auto& aside : *kept) {
+    Notice("what was removed is kept as " + aside.string() + " until it can be taken over");
+  }
+}
+
 void Spool::Impl::WatchLog() {
   std::error_code none;
   const auto bytes = std::filesystem::file_size(path_.string() + "-wal", none);

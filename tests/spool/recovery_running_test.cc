@@ -34,6 +34,7 @@ using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Key;
+using ::testing::SizeIs;
 
 TEST_F(RecoveryTest, AFileThatIsRemovedWhileTheAgentRunsIsReplacedAndItsRecordsAreKept) {
   Write(Sample().database(), Sample().log());
@@ -153,6 +154,43 @@ TEST_F(RecoveryTest, WhatCameAgainAfterItWasForgottenIsKeptThoughTheOlderFileSti
   EXPECT_EQ(Survivors(), Sample().records().size());
 }
 
+TEST_F(RecoveryTest, WhatIsRemovedIsKeptThoughSomethingElseIsInItsPlace) {
+  Write(Sample().database(), Sample().log());
+  {
+    const auto spool = Open();
+    ASSERT_TRUE(spool);
+    for (const char* suffix : {"", "-wal", "-shm"}) fs::remove(path().string() + suffix);
+    fs::create_directory(path());
+    EXPECT_FALSE(spool->Append(MakeSnapshot(501)));
+    // At once: nobody knows how the agent will end.
+    EXPECT_THAT(spool->TakeNotices(), Contains(HasSubstr("what was removed is kept as")));
+    EXPECT_THAT(FilesSetAside(path()), SizeIs(1));
+    EXPECT_FALSE(spool->holds_removed_file());
+    EXPECT_FALSE(spool->Append(StopEvent()));
+  }
+  fs::remove(path());
+  {
+    const auto spool = Open();
+    ASSERT_TRUE(spool);
+    Settle(*spool);
+  }
+  EXPECT_EQ(Survivors(), Sample().records().size());
+  ExpectNoRiddles();
+}
+
+TEST_F(RecoveryTest, WhoEndsWithoutAFolderSaysThatRecordsAreLost) {
+  const fs::path folder = dir_ / "folder";
+  fs::create_directory(folder);
+  const auto spool = *Spool::Open(TestSpoolOptions(folder / "spool.db", 1));
+  ASSERT_TRUE(spool->Append(MakeSnapshot(1)));
+  EXPECT_FALSE(spool->holds_removed_file());
+  fs::remove_all(folder);
+  EXPECT_TRUE(spool->holds_removed_file());
+  EXPECT_FALSE(spool->Append(StopEvent()));
+  EXPECT_TRUE(spool->holds_removed_file());
+  EXPECT_THAT(spool->TakeNotices(), Contains(HasSubstr("what was removed is lost if")));
+}
+
 TEST_F(RecoveryTest, AStopFirstTakesOverWhatNobodyElseCould) {
   Write(Sample().database(), Sample().log());
   {
@@ -183,14 +221,18 @@ TEST_F(RecoveryTest, AStopThatTakesOverEndsWhateverFails) {
     const test::TempDir dir(test::TempDir::Where::kMemory);
     const fs::path file = dir / "spool.db";
     FaultVfs vfs;
-    const auto spool = *Spool::Open(TestSpoolOptions(file, nth));
+    auto spool = *Spool::Open(TestSpoolOptions(file, nth));
     ASSERT_TRUE(spool->Append(MakeSnapshot(501)));
     for (const char* suffix : {"", "-wal", "-shm"}) fs::remove(file.string() + suffix);
     ASSERT_TRUE(spool->Append(MakeSnapshot(502)));
     vfs.FailAt(FaultVfs::Call::kSync, nth, SQLITE_IOERR_FSYNC);
     (void)spool->Append(StopEvent());
+    EXPECT_FALSE(spool->holds_removed_file());
     vfs.Heal();
-    (void)spool->Append(StopEvent());
+    // Taken over already, or kept for the next start.
+    spool.reset();
+    spool = *Spool::Open(TestSpoolOptions(file, nth + 100));
+    Settle(*spool);
     std::set<WallTime> snapshots;
     for (const auto& [name, record] : ReadEverything(file)) {
       if (std::holds_alternative<Snapshot>(record.content)) snapshots.insert(record.time);

@@ -122,13 +122,20 @@ TEST_F(ReceiverTest, AStopThatLosesWhatWasStoredSaysSo) {
   EXPECT_TRUE(receiver_->Stop());
   EXPECT_TRUE(receiver_->Stop()) << "is not a second stop";
   Start();
-  // Somebody else's, which is not to be written over, in the place of its own.
+  std::filesystem::remove_all(options_.spool.parent_path());
+  EXPECT_FALSE(receiver_->Stop());
+  EXPECT_THAT(log_text_.str(), HasSubstr("is lost with its file"));
+}
+
+TEST_F(ReceiverTest, WhatWasStoredIsKeptThoughSomethingElseIsInItsPlace) {
+  Start();
   for (const char* suffix : {"", "-wal", "-shm"}) {
     std::filesystem::remove(options_.spool.string() + suffix);
   }
+  // Somebody else's, which is not to be written over.
   std::ofstream(options_.spool) << std::string(5000, 'x');
-  EXPECT_FALSE(receiver_->Stop());
-  EXPECT_THAT(log_text_.str(), HasSubstr("is lost with its file"));
+  EXPECT_TRUE(receiver_->Stop());
+  EXPECT_THAT(log_text_.str(), HasSubstr("what was removed is kept as"));
 }
 
 TEST_F(ReceiverTest, OneBadBatchHarmsNobodyElse) {

@@ -176,12 +176,14 @@ Result<void> Run(const AgentSettings& settings, cli::StopSignals& signals, spdlo
   if (upload) upload->Stop(kDeliveryPatience);
   const Instant end = ReadClocks();
   const bool stored = recorder.Stop(end, reason);
+  for (const std::string& notice : spool->TakeNotices()) log.warn(notice);
   log.info(StopLine(reason, end.mono - start.mono, recorder.counts(), upload.get()));
   if (stored) return {};
   return Fail(ErrorCode::kFatal, settings.spool.string(),
               "the stop could not be stored, nor what waited in memory (" +
-                  std::to_string(spool->waiting()) +
-                  " records with it); nothing that was stored before is lost");
+                  std::to_string(spool->waiting()) + " records with it); " +
+                  (spool->holds_removed_file() ? "what was stored before is lost with its file"
+                                               : "nothing that was stored before is lost"));
 }
 
 }  // namespace doagent::agent
