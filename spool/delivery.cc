@@ -99,6 +99,17 @@ RangeSet Delivery::acknowledged() const {
   return all;
 }
 
+ReceiverId Delivery::newest_receiver() const {
+  ReceiverId newest;
+  Sequence last = 0;
+  for (const auto& [receiver, ranges] : acknowledged_) {
+    if (ranges.empty() || ranges.last() <= last) continue;
+    newest = receiver;
+    last = ranges.last();
+  }
+  return newest;
+}
+
 void Delivery::Settle() {
   settled_ = parked_;
   settled_.Add(holes_);

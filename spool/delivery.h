@@ -33,6 +33,8 @@ class Delivery {
   RangeSet acknowledged(const ReceiverId& receiver) const;
   // By any receiver.
   RangeSet acknowledged() const;
+  // Who acknowledged the newest record of those that anybody did; zero: nobody did.
+  ReceiverId newest_receiver() const;
 
   // What was acknowledged since the last Take, by receiver: to be written to the tables, and given
   // back when that failed.

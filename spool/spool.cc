@@ -112,6 +112,10 @@ void Spool::Acknowledge(const SpoolId& spool_id, const ReceiverId& receiver,
                         const RangeSet& ranges) {
   impl_->Acknowledge(spool_id, receiver, ranges);
 }
+ReceiverId Spool::LatestReceiver() const {
+  return impl_->LatestReceiver();
+}
+
 RangeSet Spool::Acknowledged(const SpoolId& spool_id, const ReceiverId& receiver) const {
   return impl_->Acknowledged(spool_id, receiver);
 }

@@ -168,6 +168,8 @@ class Spool {
 
   // What the receiver was known to have within a range, as far as this spool remembers.
   RangeSet Acknowledged(const SpoolId& spool_id, const ReceiverId& receiver) const;
+  // Who acknowledged records last, of this spool id or an older one; zero: nobody did.
+  ReceiverId LatestReceiver() const;
 
   // The receiver has less than it once acknowledged: the ranges are pending again, where they are
   // still there.

@@ -133,6 +133,15 @@ RangeSet Spool::Impl::Acknowledged(const SpoolId& spool_id, const ReceiverId& re
   return state == nullptr ? RangeSet() : state->delivery.acknowledged(receiver);
 }
 
+ReceiverId Spool::Impl::LatestReceiver() const {
+  const std::lock_guard lock(state_mutex_);
+  ReceiverId latest = states_.at(current_).delivery.newest_receiver();
+  for (auto state = states_.rbegin(); latest.IsZero() && state != states_.rend(); ++state) {
+    latest = state->second.delivery.newest_receiver();
+  }
+  return latest;
+}
+
 Result<void> Spool::Impl::Unacknowledge(const SpoolId& spool_id, const ReceiverId& receiver,
                                         const RangeSet& ranges) {
   const std::lock_guard write_lock(write_mutex_);

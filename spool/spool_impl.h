@@ -85,6 +85,7 @@ class Spool::Impl {
   void SealBacklog();
   void Acknowledge(const SpoolId& spool_id, const ReceiverId& receiver, const RangeSet& ranges);
   RangeSet Acknowledged(const SpoolId& spool_id, const ReceiverId& receiver) const;
+  ReceiverId LatestReceiver() const;
   Result<void> Unacknowledge(const SpoolId& spool_id, const ReceiverId& receiver,
                              const RangeSet& ranges);
   Result<void> Park(const SpoolId& spool_id, const RangeSet& sequences, const std::string& reason,

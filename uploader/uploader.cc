@@ -189,7 +189,8 @@ void Uploader::Connect() {
     attempt_at_ = spool_retry_at_;
     return;
   }
-  asked_receiver_ = status_.receiver;
+  // Before the first Welcome: whoever it was when the spool was used last.
+  asked_receiver_ = status_.receiver.IsZero() ? spool_.LatestReceiver() : status_.receiver;
   claims_ = ClaimsToSend(spool_, *std::move(claims), asked_receiver_);
   answer_due_ = now_ + options_.welcome_timeout;
   welcome_due_max_ = now_ + options_.batch_timeout;

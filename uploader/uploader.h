@@ -61,8 +61,9 @@ struct UploaderOptions {
   std::chrono::milliseconds pushback_max = std::chrono::hours(1);
   // New spool ids are not made faster than this, whatever the receiver says about conflicts.
   std::chrono::milliseconds epoch_interval_min = std::chrono::minutes(10);
-  // Whether a receiver still has all that it acknowledged is part of the claims, which the first
-  // session with it sends before it is known who answers. So long after its Welcome it is asked.
+  // Whether a receiver still has all that it acknowledged is part of the claims, which are sent
+  // before it is known who answers. If it is another one than the last, it is asked so long after
+  // its Welcome.
   std::chrono::milliseconds ask_delay = std::chrono::minutes(10);
 };
 
