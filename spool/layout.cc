@@ -305,7 +305,9 @@ Result<void> StartLogAnew(Database& database) {
 // What is said of a file that SQLite cannot read, to whoever only wanted to look.
 tl::unexpected<Error> Unreadable(const std::filesystem::path& path, Error error) {
   if (error.code != ErrorCode::kSalvage) return Fail(std::move(error));
-  if (!WasSpool(path)) {
+  const auto recognised = Recognise(path);
+  if (recognised && *recognised == Recognised::kWreck) error.what = "it is no database any more";
+  if (!recognised || (*recognised != Recognised::kWreck && !WasSpool(path))) {
     return Refuse(path.string(), "is not a spool: " + error.what + "; name another path");
   }
   error.what += "; do-agent-spool salvage takes over what is intact in it";

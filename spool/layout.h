@@ -13,7 +13,7 @@
 namespace doagent::spool {
 
 inline constexpr std::int64_t kApplicationId = 0x646f6167;  // "doag"
-inline constexpr std::int64_t kFormatVersion = 3;
+inline constexpr std::int64_t kFormatVersion = 4;
 
 // A small number for an origin, local to one file.
 using OriginNumber = std::int64_t;

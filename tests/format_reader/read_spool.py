@@ -34,7 +34,7 @@ from doagent.v1 import storage_pb2 as storage
 from xxh64 import xxh64
 
 APPLICATION_ID = 0x646F6167
-VERSION = 3
+VERSION = 4
 SEQUENCE_BITS = 40
 PLAIN, ZSTD = 0, 1
 SCHEMA, KEY, LAYOUT = 1, 2, 3  # kinds of objects

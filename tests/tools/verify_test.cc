@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <sstream>
 #include <string>
@@ -207,6 +208,16 @@ TEST_F(VerifyCommandTest, AFileThatWasCutIsAFinding) {
   const auto run = RunTool({"verify", "--spool", file_});
   EXPECT_EQ(run.status, ExitStatus::kNo);
   EXPECT_THAT(run.out, HasSubstr("finding: " + file_ + ": cannot be read as a database: "));
+}
+
+// An agent would set it aside as what is left of a spool.
+TEST_F(VerifyCommandTest, AFileOfZerosIsAFinding) {
+  spool_.reset();
+  const auto bytes = std::filesystem::file_size(file_);
+  std::ofstream(file_, std::ios::trunc) << std::string(bytes, '\0');
+  const auto run = RunTool({"verify", "--spool", file_});
+  EXPECT_EQ(run.status, ExitStatus::kNo);
+  EXPECT_THAT(run.out, HasSubstr("cannot be read as a database: it is no database any more"));
 }
 
 TEST_F(VerifyCommandTest, ACopyIsVerifiedWhereNothingMayBeWritten) {
