@@ -28,11 +28,6 @@ Result<std::optional<Descriptor>> Descriptor::OpenForReading(const std::filesyst
   return Fail(ErrorCode::kRetry, path.string(), std::strerror(errno));
 }
 
-std::uint64_t Descriptor::Inode() const {
-  struct stat open {};
-  return valid() && fstat(number_, &open) == 0 ? open.st_ino : 0;
-}
-
 bool Descriptor::IsGoneFrom(const std::filesystem::path& path) const {
   struct stat named {};
   if (stat(path.c_str(), &named) != 0) return errno == ENOENT || errno == ENOTDIR;

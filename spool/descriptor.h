@@ -23,7 +23,6 @@ class Descriptor {
 
   int number() const { return number_; }
   bool valid() const { return number_ >= 0; }
-  std::uint64_t Inode() const;  // 0: not known
   // Whether the path leads to this very file.
   bool IsAt(const std::filesystem::path& path) const;
   // Whether the path leads nowhere, or to another file. What cannot be found out counts as no.

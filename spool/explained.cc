@@ -40,19 +40,29 @@ struct Told {
       }
       // A block is thinned again and again, each time a part of what is left.
       ThinnedRange all = TakeOverlapping(thinned, range);
-      all.records += event.count;
+      all.records += std::min(event.count, range.count());
       thinned.emplace(all.range.first, all);
     }
   }
 };
 
+void RemoveAll(RangeSet& from, const RangeSet& ranges) {
+  for (const auto& range : ranges.ToVector()) {
+    if (from.empty()) return;
+    from.Remove(range);
+  }
+}
+
 // What is removed is in the table and in an event: the one that knows more decides.
 std::vector<ThinnedRange> Joined(const std::vector<ThinnedRange>& removed, const Told& told,
-                                 const RangeSet& whole) {
+                                 const RangeSet& whole, Sequence first_sequence) {
   ThinnedByFirst all;
   for (const auto& one : removed) all.emplace(one.range.first, one);
-  for (const auto& [first, one] : told.thinned) {
-    if (whole.Contains(one.range)) continue;
+  for (auto [first, one] : told.thinned) {
+    // What was thinned before an epoch may reach into the origin that was left.
+    if (one.range.last < first_sequence || whole.Contains(one.range)) continue;
+    one.range.first = std::max(one.range.first, first_sequence);
+    one.records = std::min(one.records, one.range.count());
     ThinnedRange both = TakeOverlapping(all, one.range);
     both.records = std::max(both.records, one.records);
     all.emplace(both.range.first, both);
@@ -64,11 +74,16 @@ std::vector<ThinnedRange> Joined(const std::vector<ThinnedRange>& removed, const
 
 }  // namespace
 
-RangeSet Explained::Unexplained(RangeSet absent) const {
-  for (const auto& range : whole.ToVector()) {
-    if (absent.empty()) return absent;
-    absent.Remove(range);
+void Explained::KeepAbsent(RangeSet absent) {
+  RemoveAll(absent, whole);
+  for (auto& one : thinned) {
+    one.records = std::min(one.records, RangeSet(absent.Within(one.range)).count());
   }
+  std::erase_if(thinned, [](const ThinnedRange& one) { return one.records == 0; });
+}
+
+RangeSet Explained::Unexplained(RangeSet absent) const {
+  RemoveAll(absent, whole);
   for (const auto& one : thinned) {
     std::uint64_t taken = one.records;
     for (const auto& part : absent.Within(one.range)) {
@@ -105,7 +120,7 @@ Result<std::map<SpoolId, Explained>> LoadExplained(Database& database, RunReader
     }
     const auto rows = thinned.find(origin.number);
     all.thinned = Joined(rows == thinned.end() ? std::vector<ThinnedRange>() : rows->second, events,
-                         all.whole);
+                         all.whole, origin.first_sequence);
   }
   return explained;
 }

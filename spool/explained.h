@@ -24,6 +24,8 @@ struct Explained {
   // than was taken from it, nobody knows any more which of them were: the newest count as not
   // explained.
   RangeSet Unexplained(RangeSet absent) const;
+  // What is there again was not taken: no thinned range counts more than is absent of it.
+  void KeepAbsent(RangeSet absent);
 };
 
 // By spool id: what retention removed, and what all events that tell of a loss say. Reads every

@@ -3,6 +3,7 @@
 #include <system_error>
 #include <utility>
 
+#include "spool/file_system.h"
 #include "spool/set_aside.h"
 
 namespace doagent::spool {
@@ -22,13 +23,13 @@ tl::unexpected<Error> GoneWhileOpened(const std::filesystem::path& path) {
 }
 
 Result<std::vector<std::filesystem::path>> KeepVanished(const std::filesystem::path& spool,
-                                                        std::vector<Vanished>& vanished,
-                                                        WallTime now) {
+                                                        std::vector<Vanished>& vanished) {
   std::vector<std::filesystem::path> kept;
   while (!vanished.empty()) {
     const PageFile& pages = vanished.front().wreck->pages();
-    DOAGENT_ASSIGN(auto aside, CopyAside(pages.database(), pages.log(), spool, now));
-    kept.push_back(std::move(aside));
+    const auto aside = FolderOf(spool) / vanished.front().name;
+    DOAGENT_TRY(CopyAside(pages.database(), pages.log(), aside));
+    kept.push_back(aside);
     vanished.erase(vanished.begin());
   }
   return kept;
@@ -63,11 +64,8 @@ void HeldFile::Release() {
 
 std::optional<Vanished> HeldFile::TakeVanished(WallTime now) {
   const bool log_left = log_.IsAt(log_path_);
-  // Files that were removed one after the other may have had the same inode, in the same second:
-  // under a name that is marked as taken over already, nothing would be taken over.
-  std::string name = "the file that was removed (inode " + std::to_string(database_.Inode()) +
-                     ", noticed at " + std::to_string(UnixNanoseconds(now)) + ", number " +
-                     std::to_string(++vanished_) + ")";
+  // Under which it is marked as taken over, whether or not it gets it.
+  std::string name = NameOfRemoved(path_, ++vanished_, now).filename().string();
   // Its content is there as long as it is open.
   auto pages =
       PageFile::Open(std::exchange(database_, Descriptor()), std::exchange(log_, Descriptor()));

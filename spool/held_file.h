@@ -18,7 +18,7 @@ namespace doagent::spool {
 
 // A file that has no name in the file system any more.
 struct Vanished {
-  std::string name;  // of no other
+  std::string name;  // of no other; of the file that it becomes, where it becomes one
   WallTime noticed;
   std::shared_ptr<const Wreck> wreck;
 };
@@ -29,8 +29,7 @@ tl::unexpected<Error> GoneWhileOpened(const std::filesystem::path& path);
 // Gives them names again, under which the next opening finds them (CopyAside): these. Those that
 // have one are taken from the list.
 Result<std::vector<std::filesystem::path>> KeepVanished(const std::filesystem::path& spool,
-                                                        std::vector<Vanished>& vanished,
-                                                        WallTime now);
+                                                        std::vector<Vanished>& vanished);
 
 // Closing a descriptor gives up the locks that SQLite has on the same file: an owner's connections
 // are closed before, and what is held already is not opened again.

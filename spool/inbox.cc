@@ -226,11 +226,13 @@ void Inbox::NoteVanished() {
   CloseFile();
   closed_with_.clear();
   if (auto vanished = held_->TakeVanished(wall_)) vanished_.push_back(*std::move(vanished));
+  damage_.clear();
+  replaced_ = "the file of the spool was removed or replaced while the receiver ran";
 }
 
 void Inbox::KeepVanished() {
   if (held_->IsGone()) NoteVanished();
-  const auto kept = spool::KeepVanished(options_.path, vanished_, wall_);
+  const auto kept = spool::KeepVanished(options_.path, vanished_);
   if (!kept) {
     notices_.push_back(
         "what was removed is lost if the receiver ends before it can be taken over: " +
@@ -256,8 +258,6 @@ Result<void> Inbox::BringUp() {
   if (impl_ && !held_->holds() && !moved) held_->Hold();
   if (moved || held_->IsGone()) {
     NoteVanished();
-    damage_.clear();
-    replaced_ = "the file of the spool was removed or replaced while the receiver ran";
   }
   if (impl_ && impl_->writer().database().IsCutOff()) {
     damage_ = kCutOff;

@@ -53,15 +53,6 @@ Result<void> MoveRanges(Database& database, const std::string& table, const std:
   return move.Bind(from_origin, from, to).Run();
 }
 
-// What was taken from the parts of a thinned range that is cut in two is not known: rather too much
-// counts as lost.
-Result<void> CutThinned(Database& database, OriginNumber origin, Sequence at) {
-  DOAGENT_ASSIGN(Statement cut,
-                 database.Prepare("UPDATE removed SET records = max(0, records - (last - ?2 + 1)) "
-                                  "WHERE origin = ?1 AND first < ?2 AND last >= ?2"));
-  return cut.Bind(origin, at).Run();
-}
-
 // The tables that are keyed by (origin, sequence), each in its own way.
 Result<void> MoveRows(Database& database, OriginNumber from_origin, OriginNumber to,
                       Sequence from) {
@@ -73,7 +64,6 @@ Result<void> MoveRows(Database& database, OriginNumber from_origin, OriginNumber
         move.Bind(shift, PackId(from_origin, from), PackId(from_origin, kSequenceMax)).Run());
   }
   DOAGENT_TRY(MoveRanges(database, "delivered", "receiver", from_origin, to, from));
-  DOAGENT_TRY(CutThinned(database, from_origin, from));
   return MoveRanges(database, "removed", "kind", from_origin, to, from);
 }
 

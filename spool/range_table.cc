@@ -170,10 +170,29 @@ Result<void> ReplaceThinned(Database& database, OriginNumber origin,
   return {};
 }
 
-Result<SequenceRange> TakeThinned(Database& database, OriginNumber origin, SequenceRange range) {
+Result<void> CutThinned(Database& database, OriginNumber origin, Sequence at,
+                        const RangeSet& there) {
+  DOAGENT_ASSIGN(Statement select,
+                 database.Prepare("SELECT first, last, records FROM removed WHERE origin = ? "
+                                  "AND kind = ? AND first < ? AND last >= ?"));
+  DOAGENT_ASSIGN(const bool row, select.Bind(origin, kThinned, at, at).Step());
+  if (!row) return {};
+  DOAGENT_ASSIGN(const ThinnedRange whole, ThinnedRow(database, select, 0));
+  DOAGENT_TRY(DeleteOverlapped(database, origin, whole.range));
+  std::uint64_t left = whole.records;
+  for (const SequenceRange& part :
+       {SequenceRange{whole.range.first, at - 1}, SequenceRange{at, whole.range.last}}) {
+    const std::uint64_t records = std::min(left, RangeSet(there.AbsentWithin(part)).count());
+    left -= records;
+    if (records > 0) DOAGENT_TRY(InsertThinned(database, origin, {part, records}));
+  }
+  return {};
+}
+
+Result<ThinnedRange> TakeThinned(Database& database, OriginNumber origin, SequenceRange range) {
   DOAGENT_ASSIGN(const ThinnedRange others, Overlapped(database, origin, range));
   DOAGENT_TRY(DeleteOverlapped(database, origin, range));
-  return others.range;
+  return others;
 }
 
 Result<void> ReplaceDelivered(Database& database, OriginNumber origin, ReceiverNumber receiver,

@@ -70,9 +70,13 @@ Result<bool> IsThinned(Database& database, OriginNumber origin, SequenceRange ra
 // All of an origin's. REQUIRES a write transaction.
 Result<void> ReplaceThinned(Database& database, OriginNumber origin,
                             const std::vector<ThinnedRange>& thinned);
-// Takes out those that overlap the range. Returns the range that all of them span with it. REQUIRES
-// a write transaction.
-Result<SequenceRange> TakeThinned(Database& database, OriginNumber origin, SequenceRange range);
+// Makes two of the one that lies across the border; the second begins with `at`. `there`: what is
+// stored of the origin. REQUIRES a write transaction.
+Result<void> CutThinned(Database& database, OriginNumber origin, Sequence at,
+                        const RangeSet& there);
+// Takes out those that overlap the range. Returns the range that all of them span with it, and what
+// they have together. REQUIRES a write transaction.
+Result<ThinnedRange> TakeThinned(Database& database, OriginNumber origin, SequenceRange range);
 
 // The receiver's number in this file, given now if it had none. REQUIRES a write transaction.
 Result<ReceiverNumber> PutReceiver(Database& database, const ReceiverId& receiver);

@@ -278,7 +278,8 @@ Result<void> Retention::Enter(const Removal& removal) {
   // Nothing is left of a block, so it does not matter how much was taken before. Its neighbours'
   // ranges are joined to it: the list stays short.
   if (removal.block) {
-    DOAGENT_ASSIGN(range, TakeThinned(database, removal.origin, range));
+    DOAGENT_ASSIGN(const ThinnedRange thinned, TakeThinned(database, removal.origin, range));
+    range = thinned.range;
   }
   return AddRemoved(database, removal.origin, removal.kind, RangeSet({range}));
 }

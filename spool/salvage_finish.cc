@@ -78,9 +78,11 @@ Result<void> Salvage::PutRemoved(const Part& part, Sequence last) {
     // What was taken from the part that is cut off is not known: rather too much counts as lost.
     const std::uint64_t cut = before - one.range.count();
     one.records -= std::min(one.records, cut);
-    // What the destination knows of it came from the same removals.
-    DOAGENT_ASSIGN(const bool known, IsThinned(database, part.to, one.range));
-    if (!known && one.records > 0) DOAGENT_TRY(AddThinned(database, part.to, one));
+    if (one.records == 0) continue;
+    // What the destination knows of it may have come from the same removals.
+    DOAGENT_ASSIGN(const ThinnedRange known, TakeThinned(database, part.to, one.range));
+    one = {known.range, std::max(one.records, known.records)};
+    DOAGENT_TRY(AddThinned(database, part.to, one));
   }
   return {};
 }
@@ -177,8 +179,8 @@ Result<void> Salvage::PutTotals() {
 }
 
 Result<void> Salvage::RaiseTotals() {
-  // Totals that another wreck brings later would be added to them.
-  if (!source_.totals) return {};
+  // Where there are some, they have these events in them: perhaps as another origin's.
+  if (!source_.totals || !tables_.ledger.empty()) return {};
   struct Total {
     std::uint64_t events = 0;
     std::uint64_t records = 0;
@@ -225,11 +227,12 @@ Result<std::vector<SalvageLoss>> Salvage::Losses() {
     all.Add(there);
     if (all.empty()) continue;
     all.Add({std::clamp<Sequence>(row.first_sequence, 1, all.first()), all.last()});
-    const Explained& told = explained[row.spool_id];
+    const RangeSet absent(there.AbsentWithin({all.first(), all.last()}));
+    Explained& told = explained[row.spool_id];
+    told.KeepAbsent(absent);
     // Of what was thinned, events may know more than the wreck's table.
     DOAGENT_TRY(ReplaceThinned(writer_.database(), row.number, told.thinned));
-    SalvageLoss loss{row.number, row.spool_id,
-                     told.Unexplained(RangeSet(there.AbsentWithin({all.first(), all.last()}))), 0};
+    SalvageLoss loss{row.number, row.spool_id, told.Unexplained(absent), 0};
     if (loss.sequences.empty()) continue;
     RangeSet undelivered = loss.sequences;
     for (const auto& range : known.acknowledged.ToVector()) undelivered.Remove(range);

@@ -167,16 +167,16 @@ Result<fs::path> CopyLogAside(const fs::path& spool, WallTime now) {
   return aside;
 }
 
-Result<fs::path> CopyAside(const Descriptor& database, const Descriptor& log, const fs::path& spool,
-                           WallTime now) {
-  const fs::path aside = FreeName(spool, kInfix, now);
+fs::path NameOfRemoved(const fs::path& spool, int number, WallTime noticed) {
+  return spool.string() + kInfix + "removed-" + std::to_string(number) + "-" + NameOfTime(noticed);
+}
+
+Result<void> CopyAside(const Descriptor& database, const Descriptor& log, const fs::path& aside) {
   const std::string what = "the file that was removed";
-  DOAGENT_TRY(CopyOpen(log, With(aside, "-wal"), what));
-  if (auto copied = CopyOpen(database, aside, what); !copied) {
-    (void)RemoveSetAside(aside);
-    return Fail(std::move(copied).error());
-  }
-  return aside;
+  auto copied = CopyOpen(log, With(aside, "-wal"), what);
+  if (copied) copied = CopyOpen(database, aside, what);
+  if (!copied) (void)RemoveSetAside(aside);
+  return copied;
 }
 
 Result<void> FinishSetAside(const fs::path& spool, WallTime now) {

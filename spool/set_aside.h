@@ -28,10 +28,13 @@ Result<std::filesystem::path> SetAside(const std::filesystem::path& spool, WallT
 // which IsLogAside is true. Durable on return. A copy that is there already is as good.
 Result<std::filesystem::path> CopyLogAside(const std::filesystem::path& spool, WallTime now);
 
-// Copies files that have no name any more to the names of such a set. Either may be missing.
-// Durable on return.
-Result<std::filesystem::path> CopyAside(const Descriptor& database, const Descriptor& log,
-                                        const std::filesystem::path& spool, WallTime now);
+// The name of such a set that has the content of files which have none any more. `number`: of this
+// process' removed files.
+std::filesystem::path NameOfRemoved(const std::filesystem::path& spool, int number,
+                                    WallTime noticed);
+// Copies it there. Either may be missing. Durable on return.
+Result<void> CopyAside(const Descriptor& database, const Descriptor& log,
+                       const std::filesystem::path& aside);
 
 // If a crash came between the renames: the rest follows. To be called before the spool is opened.
 Result<void> FinishSetAside(const std::filesystem::path& spool, WallTime now);

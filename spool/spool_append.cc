@@ -314,6 +314,9 @@ Result<void> Spool::Impl::InsertEpoch(const OriginRow& old_row, const StoredReco
                                       Sequence from, OriginRow& new_row) {
   Database& database = writer_->database();
   DOAGENT_ASSIGN(new_row.number, PutOrigin(database, new_row));
+  DOAGENT_ASSIGN(RunReader runs, RunReader::Prepare(database));
+  DOAGENT_ASSIGN(const RangeSet there, runs.Sequences(old_row.number));
+  DOAGENT_TRY(CutThinned(database, old_row.number, from, there));
   DOAGENT_TRY(MoveSequences(database, old_row, new_row.number, from));
   DOAGENT_TRY(StoreMeta(database, "spool_id", new_row.spool_id.bytes()));
   return writer_->InsertRecord(new_row.number, event, std::nullopt);

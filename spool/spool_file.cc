@@ -289,12 +289,13 @@ Result<void> Spool::Impl::ReplaceFile(const std::string& why) {
 void Spool::Impl::NoteVanished() {
   CloseFile(/*leave_log=*/true);
   if (auto vanished = held_.TakeVanished(wall_)) vanished_.push_back(*std::move(vanished));
+  log_due_.clear();
+  begun_ = false;
+  beginning_due_ = "the file of the spool was removed or replaced while the agent ran";
 }
 
 Result<void> Spool::Impl::ReplaceVanished() {
   NoteVanished();
-  log_due_.clear();
-  beginning_due_ = "the file of the spool was removed or replaced while the agent ran";
   auto opened = OpenOrMakeNew();
   // Whatever stands in the way may stay there, and a kill would lose it.
   if (!opened) KeepVanished();

@@ -216,7 +216,7 @@ Result<void> Spool::Impl::TakeOverVanished() {
 void Spool::Impl::KeepVanished() {
   if (held_.IsGone()) NoteVanished();
   if (vanished_.empty()) return;
-  const auto kept = spool::KeepVanished(path_, vanished_, wall_);
+  const auto kept = spool::KeepVanished(path_, vanished_);
   if (!kept) {
     return Notice("what was removed is lost if the agent ends before it can be taken over: " +
                   kept.error().Message());

@@ -45,10 +45,9 @@ Result<SequenceVerifier> SequenceVerifier::Prepare(const VerifyContext& context,
                  database.Prepare("SELECT id, time_unix_ns, encoding, checksum, payload "
                                   "FROM records WHERE id BETWEEN ? AND ? AND kind = 1 "
                                   "AND length(payload) <= 1048576 ORDER BY id"));
-  DOAGENT_ASSIGN(
-      Statement thinned,
-      database.Prepare("SELECT first, last, records FROM removed WHERE origin = ? "
-                       "AND kind = 2 AND first > ? AND last <= ? ORDER BY first LIMIT 1"));
+  DOAGENT_ASSIGN(Statement thinned,
+                 database.Prepare("SELECT first, last, records FROM removed WHERE origin = ? AND "
+                                  "kind = ? AND first > ? AND first <= ? ORDER BY first"));
   return SequenceVerifier(context, facts, std::move(records), std::move(blocks),
                           std::move(block_before), std::move(events), std::move(thinned));
 }
@@ -295,41 +294,62 @@ Result<void> SequenceVerifier::Verify(const VerifiedOrigin& origin, OriginSummar
 Result<std::optional<ThinnedRange>> SequenceVerifier::NextThinned(const VerifiedOrigin& origin,
                                                                   Sequence before) {
   const StatementScope scope(thinned_);
-  const auto row = thinned_.Bind(origin.number, before, origin.head).Step();
-  if (!row && !IsDamage(row.error())) return Fail(row.error());
-  // Told where the ranges are verified, as are impossible ones.
-  if (!row || !*row) return std::nullopt;
-  const SequenceRange range{static_cast<Sequence>(thinned_.Integer(0)),
-                            static_cast<Sequence>(thinned_.Integer(1))};
-  if (range.last < range.first) return std::nullopt;
-  return ThinnedRange{range,
-                      static_cast<std::uint64_t>(std::max<std::int64_t>(thinned_.Integer(2), 0))};
+  thinned_.Bind(origin.number, static_cast<std::int64_t>(RemovalKind::kThinned), before,
+                origin.head);
+  for (;;) {
+    const auto row = thinned_.Step();
+    if (!row && !IsDamage(row.error())) return Fail(row.error());
+    // Told where the ranges are verified, as are impossible ones.
+    if (!row || !*row) return std::nullopt;
+    const SequenceRange range{static_cast<Sequence>(thinned_.Integer(0)),
+                              std::min(static_cast<Sequence>(thinned_.Integer(1)), origin.head)};
+    if (thinned_.Integer(1) < thinned_.Integer(0)) continue;
+    return ThinnedRange{range,
+                        static_cast<std::uint64_t>(std::max<std::int64_t>(thinned_.Integer(2), 0))};
+  }
 }
 
-Result<void> SequenceVerifier::ExamineThinned(const VerifiedOrigin& origin,
-                                              const ThinnedRange& thinned, OriginSummary& summary) {
-  DOAGENT_ASSIGN(RangeSet absent, Missing(origin.number, thinned.range, kWholeRemovalKinds));
-  if (absent.count() <= thinned.records) return {};
-  DOAGENT_TRY(RemoveExplained(origin, summary.spool_id, Thinning::kIsCounted, absent));
-  const RangeSet missing = Explained{{}, {thinned}}.Unexplained(std::move(absent));
-  summary.removed_records -= missing.count();
-  ReportMissing(origin, missing, summary);
-  return {};
-}
-
-Result<void> SequenceVerifier::VerifyThinned(const VerifiedOrigin& origin, OriginSummary& summary) {
+Result<std::vector<Sequence>> SequenceVerifier::SuspectThinned(const VerifiedOrigin& origin) {
+  std::vector<Sequence> suspected;
   for (Sequence before = 0;;) {
     {
       DOAGENT_ASSIGN([[maybe_unused]] const ReadScope scope, ReadScope::Begin(context_.database));
       for (std::size_t ranges = 0; ranges < kBlocksPerLook; ++ranges) {
         DOAGENT_ASSIGN(const auto thinned, NextThinned(origin, before));
-        if (!thinned) return {};
-        DOAGENT_TRY(ExamineThinned(origin, *thinned, summary));
+        if (!thinned) return suspected;
         before = thinned->range.first;
+        DOAGENT_ASSIGN(const RangeSet absent,
+                       Missing(origin.number, thinned->range, kWholeRemovalKinds));
+        if (absent.count() > thinned->records) suspected.push_back(before);
       }
     }
     context_.Pause("sequences");
   }
+}
+
+Result<void> SequenceVerifier::VerifyThinned(const VerifiedOrigin& origin, OriginSummary& summary) {
+  DOAGENT_ASSIGN(const auto suspected, SuspectThinned(origin));
+  if (suspected.empty()) return {};
+  // Once more, all in one transaction, with what events say.
+  RangeSet absent;
+  Explained told;
+  {
+    DOAGENT_ASSIGN([[maybe_unused]] const ReadScope scope, ReadScope::Begin(context_.database));
+    for (const Sequence first : suspected) {
+      DOAGENT_ASSIGN(const auto thinned, NextThinned(origin, first - 1));
+      if (!thinned || thinned->range.first != first) continue;
+      DOAGENT_ASSIGN(const RangeSet some,
+                     Missing(origin.number, thinned->range, kWholeRemovalKinds));
+      absent.Add(some);
+      told.thinned.push_back(*thinned);
+    }
+    DOAGENT_TRY(RemoveExplained(origin, summary.spool_id, Thinning::kIsCounted, absent));
+  }
+  const RangeSet missing = told.Unexplained(std::move(absent));
+  summary.removed_records -= std::min(summary.removed_records, missing.count());
+  ReportMissing(origin, missing, summary);
+  context_.Pause("sequences");
+  return {};
 }
 
 }  // namespace doagent::spool

@@ -72,10 +72,10 @@ class SequenceVerifier {
                                Thinning thinning, RangeSet& missing);
   // Finds thinned ranges of which more is absent than was taken.
   Result<void> VerifyThinned(const VerifiedOrigin& origin, OriginSummary& summary);
+  // Where those begin that may be such ones, as long as no event is asked.
+  Result<std::vector<Sequence>> SuspectThinned(const VerifiedOrigin& origin);
   // The first that begins behind a sequence. REQUIRES a read transaction.
   Result<std::optional<ThinnedRange>> NextThinned(const VerifiedOrigin& origin, Sequence before);
-  Result<void> ExamineThinned(const VerifiedOrigin& origin, const ThinnedRange& thinned,
-                              OriginSummary& summary);
   void ReportMissing(const VerifiedOrigin& origin, const RangeSet& missing,
                      OriginSummary& summary) const;
 

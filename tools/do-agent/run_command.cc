@@ -178,6 +178,10 @@ Result<void> Run(const AgentSettings& settings, cli::StopSignals& signals, spdlo
   const bool stored = recorder.Stop(end, reason);
   for (const std::string& notice : spool->TakeNotices()) log.warn(notice);
   log.info(StopLine(reason, end.mono - start.mono, recorder.counts(), upload.get()));
+  if (stored && spool->holds_removed_file()) {
+    return Fail(ErrorCode::kFatal, settings.spool.string(),
+                "what was stored before is lost with its file");
+  }
   if (stored) return {};
   return Fail(ErrorCode::kFatal, settings.spool.string(),
               "the stop could not be stored, nor what waited in memory (" +
