@@ -223,6 +223,10 @@ TEST_F(RecoveryTest, AStopThatTakesOverEndsWhateverFails) {
     FaultVfs vfs;
     auto spool = *Spool::Open(TestSpoolOptions(file, nth));
     ASSERT_TRUE(spool->Append(MakeSnapshot(501)));
+    Event gap = StopEvent();
+    gap.kind = EventKind::kGap;
+    gap.count = 5;
+    ASSERT_TRUE(spool->Append(gap));
     for (const char* suffix : {"", "-wal", "-shm"}) fs::remove(file.string() + suffix);
     ASSERT_TRUE(spool->Append(MakeSnapshot(502)));
     vfs.FailAt(FaultVfs::Call::kSync, nth, SQLITE_IOERR_FSYNC);
@@ -238,6 +242,11 @@ TEST_F(RecoveryTest, AStopThatTakesOverEndsWhateverFails) {
       if (std::holds_alternative<Snapshot>(record.content)) snapshots.insert(record.time);
     }
     EXPECT_EQ(snapshots.size(), 2U) << "sync " << nth;
+    // Once, though the commit that took it over may have failed and be on the disk all the same.
+    std::uint64_t lost = 0;
+    const auto status = (*Reader::Open(file))->Status();
+    for (const auto& origin : status->origins) lost += origin.lost_records;
+    EXPECT_EQ(lost, 5U) << "sync " << nth;
   }
 }
 

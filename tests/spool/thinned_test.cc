@@ -89,6 +89,30 @@ TEST_F(ThinnedTest, StatusAndVerifyTellWhatIsMissing) {
   EXPECT_EQ(verified.origins[0].missing_records, static_cast<std::uint64_t>(gone));
 }
 
+TEST_F(ThinnedTest, AnImpossibleRangeHidesNoOther) {
+  Thin();
+  const std::int64_t gone = DeleteOldestBlock();
+  Sql(dir_ / "spool.db", "INSERT INTO removed VALUES(1, 2, 1, 0, 0)");
+  EXPECT_EQ(Verify(dir_ / "spool.db").origins[0].missing_records, static_cast<std::uint64_t>(gone));
+}
+
+TEST_F(ThinnedTest, AnEpochCutsARangeInTwo) {
+  Thin();
+  const std::int64_t first = Query("SELECT min(first) FROM removed WHERE kind = 2");
+  const std::int64_t last =
+      Query("SELECT last FROM removed WHERE kind = 2 AND first = " + std::to_string(first));
+  const std::uint64_t lost = Lost();
+  ASSERT_TRUE(
+      spool_->StartNewEpoch(static_cast<Sequence>((first + last) / 2), "a test", Wall(), mono_));
+  ExpectAllExplained();
+  EXPECT_EQ(Lost(), lost);
+  // Nothing is lost by a salvage, and nothing is counted twice.
+  DamageAndOpenAgain();
+  ExpectAllExplained();
+  EXPECT_EQ(Lost(), lost);
+  EXPECT_EQ(Read().snapshots.count() + Lost(), tick_);
+}
+
 TEST_F(ThinnedTest, ASalvageCountsWhatIsLost) {
   Thin();
   DeleteOldestBlock();
