@@ -22,6 +22,10 @@ tl::unexpected<Error> GoneWhileOpened(const std::filesystem::path& path) {
               "was removed, replaced or cut off while it was opened");
 }
 
+bool MayStay(const Error& error) {
+  return error.code != ErrorCode::kRetry && error.code != ErrorCode::kBusy;
+}
+
 Result<std::vector<std::filesystem::path>> KeepVanished(const std::filesystem::path& spool,
                                                         std::vector<Vanished>& vanished) {
   std::vector<std::filesystem::path> kept;

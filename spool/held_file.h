@@ -26,6 +26,8 @@ struct Vanished {
 // Of a file that is not at its path any more, or not what it was a moment ago: kRetry.
 tl::unexpected<Error> GoneWhileOpened(const std::filesystem::path& path);
 
+// Whether what keeps an owner from its path may stay there, and a kill would lose what vanished.
+bool MayStay(const Error& error);
 // Gives them names again, under which the next opening finds them (CopyAside): these. Those that
 // have one are taken from the list.
 Result<std::vector<std::filesystem::path>> KeepVanished(const std::filesystem::path& spool,

@@ -217,8 +217,7 @@ Result<void> Inbox::OpenFile(OwnedFile owned) {
 Result<void> Inbox::MakeReady() {
   const std::size_t before = vanished_.size();
   auto ready = BringUp();
-  // Whatever stands in the way may stay there, and a kill would lose it.
-  if (!ready && vanished_.size() > before) KeepVanished();
+  if (!ready && MayStay(ready.error()) && vanished_.size() > before) KeepVanished();
   return ready;
 }
 

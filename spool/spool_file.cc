@@ -297,8 +297,7 @@ void Spool::Impl::NoteVanished() {
 Result<void> Spool::Impl::ReplaceVanished() {
   NoteVanished();
   auto opened = OpenOrMakeNew();
-  // Whatever stands in the way may stay there, and a kill would lose it.
-  if (!opened) KeepVanished();
+  if (!opened && MayStay(opened.error())) KeepVanished();
   return opened;
 }
 
