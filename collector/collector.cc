@@ -163,6 +163,14 @@ std::vector<CollectorInfo> AvailableCollectors() {
   return infos;
 }
 
+std::vector<std::string> EnabledCollectors(const CollectorOptions& options) {
+  std::vector<std::string> names;
+  for (const auto& info : AvailableCollectors()) {
+    if (IsEnabled(options, info)) names.push_back(info.name);
+  }
+  return names;
+}
+
 Collector::Collector(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Collector::~Collector() = default;
 

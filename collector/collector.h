@@ -9,6 +9,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "collector/options.h"
@@ -22,6 +23,8 @@ namespace doagent::collector {
 
 // All collectors with their options and defaults, by name.
 std::vector<CollectorInfo> AvailableCollectors();
+// The names of those that run with these options.
+std::vector<std::string> EnabledCollectors(const CollectorOptions& options);
 
 class Collector {
  public:

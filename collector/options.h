@@ -55,6 +55,7 @@ struct OptionInfo {
   std::string name;
   std::string description;
   std::string default_value;
+  std::vector<std::string> older_names = {};  // what older versions of node_exporter call it
 };
 
 struct CollectorInfo {

@@ -1,5 +1,7 @@
 #include "collector/registry.h"
 
+#include <utility>
+
 namespace doagent::collector {
 namespace {
 
@@ -12,17 +14,20 @@ constexpr const char* kFsTypesExclude =
 constexpr const char* kDisksExclude = R"(^(ram|loop|fd|(h|s|v|xv)d[a-z]|nvme\d+n\d+p)\d+$)";
 constexpr const char* kVmstatFields = "^(oom_kill|pgpg|pswp|pg.*fault).*";
 
-std::vector<OptionInfo> DeviceOptions(const std::string& devices, const char* exclude) {
+// `older_*` are the names of the options in older versions of node_exporter.
+std::vector<OptionInfo> DeviceOptions(const std::string& devices, const char* exclude,
+                                      std::vector<std::string> older_include,
+                                      std::vector<std::string> older_exclude) {
   return {{"device-include",
            "show only " + devices +
                " whose name matches this regular expression (not together "
                "with device-exclude)",
-           ""},
+           "", std::move(older_include)},
           {"device-exclude",
            "leave out " + devices +
                " whose name matches this regular expression (not together "
                "with device-include)",
-           exclude}};
+           exclude, std::move(older_exclude)}};
 }
 
 CollectorInfo Info(std::string name, std::string description,
@@ -41,19 +46,24 @@ std::vector<RegistryEntry> Registry() {
             {{"guest", "show the seconds spent in guests as well", "true"}}),
        MakeCpuSource},
       {Info("diskstats", "I/O of block devices (/proc/diskstats)",
-            DeviceOptions("block devices", kDisksExclude)),
+            DeviceOptions("block devices", kDisksExclude, {}, {"ignored-devices"})),
        MakeDiskstatsSource},
       {Info("filefd", "open files of the whole system (/proc/sys/fs/file-nr)"), MakeFilefdSource},
       {Info("filesystem", "space and inodes of mounted file systems (/proc/1/mountinfo, statvfs)",
-            {{"mount-points-exclude", "leave out mount points that match this regular expression",
-              kMountPointsExclude},
-             {"fs-types-exclude", "leave out file system types that match this regular expression",
-              kFsTypesExclude}}),
+            {{"mount-points-exclude",
+              "leave out mount points that match this regular expression",
+              kMountPointsExclude,
+              {"ignored-mount-points"}},
+             {"fs-types-exclude",
+              "leave out file system types that match this regular expression",
+              kFsTypesExclude,
+              {"ignored-fs-types"}}}),
        MakeFilesystemSource},
       {Info("loadavg", "load averages (/proc/loadavg)"), MakeLoadavgSource},
       {Info("meminfo", "memory by use (/proc/meminfo)"), MakeMeminfoSource},
       {Info("netdev", "traffic of network devices (/proc/net/dev)",
-            DeviceOptions("network devices", "")),
+            DeviceOptions("network devices", "", {"device-whitelist"},
+                          {"device-blacklist", "ignored-devices"})),
        MakeNetdevSource},
       {Info("stat", "interrupts, context switches, forks, processes and boot time (/proc/stat)"),
        MakeStatSource},

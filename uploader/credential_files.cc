@@ -33,6 +33,11 @@ tl::unexpected<Error> Unusable(const std::filesystem::path& path, std::string wh
   return Fail(ErrorCode::kRefuse, path.string(), std::move(what));
 }
 
+tl::unexpected<Error> CannotBeRead(const std::filesystem::path& path) {
+  return Unusable(path, std::string("cannot be read: ") + std::strerror(errno) +
+                            "; correct the path, or the permissions of the file");
+}
+
 Bio MemoryBio(const std::string& pem) {
   return Bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
 }
@@ -77,7 +82,7 @@ Result<std::string> ReadSmallFile(const std::filesystem::path& path, std::size_t
   const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   struct stat info {};
   if (file.fd() < 0 || fstat(file.fd(), &info) != 0) {
-    return Unusable(path, std::string("cannot be read: ") + std::strerror(errno));
+    return CannotBeRead(path);
   }
   if (!S_ISREG(info.st_mode)) return Unusable(path, "is not a file");
   std::string content(bytes_max + 1, '\0');
@@ -85,7 +90,7 @@ Result<std::string> ReadSmallFile(const std::filesystem::path& path, std::size_t
   while (size < content.size()) {
     const ssize_t got = read(file.fd(), content.data() + size, content.size() - size);
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return Unusable(path, std::string("cannot be read: ") + std::strerror(errno));
+    if (got < 0) return CannotBeRead(path);
     if (got == 0) break;
     size += static_cast<std::size_t>(got);
   }

@@ -2,9 +2,12 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <string>
 #include <variant>
 #include <vector>
@@ -15,6 +18,7 @@
 #include "tools/cli/command_line.h"
 #include "tools/do-agent/check_command.h"
 #include "tools/do-agent/load_settings.h"
+#include "tools/do-agent/resolve.h"
 #include "tools/do-agent/setting_table.h"
 
 namespace doagent::agent {
@@ -49,7 +53,16 @@ class CheckTest : public testing::Test {
       ADD_FAILURE() << values.error().Message();
       return {};
     }
-    return Check(AgentSettingTable(machine_.collectors), *values, machine_).value();
+    return Check(AgentSettingTable(machine_.collectors), *values, machine_,
+                 [this](const cli::HostPort& address) -> Result<std::vector<std::string>> {
+                   if (address.host == "unknown.example") {
+                     return Fail(ErrorCode::kRetry, address.host,
+                                 "cannot be resolved: no such name");
+                   }
+                   resolved_.push_back(address.host);
+                   return std::vector<std::string>{"192.0.2.1", "192.0.2.2"};
+                 })
+        .value();
   }
 
   // The one error that is found.
@@ -66,7 +79,9 @@ class CheckTest : public testing::Test {
     return path;
   }
 
-  const Machine machine_{collector::AvailableCollectors(), [] { return MonoTime(); }, 100};
+  const Machine machine_{collector::AvailableCollectors(),
+                         [] { return std::chrono::steady_clock::now(); }, 100};
+  std::vector<std::string> resolved_;
   const test::TempDir folder_;
 };
 
@@ -114,7 +129,7 @@ TEST_F(CheckTest, PatternsAndDirectoriesAreTried) {
               StartsWith("--collector.netdev.device-include: "));
   EXPECT_THAT(ErrorOf({"--no-collector.netdev", "--collector.netdev.device-include=("}),
               StartsWith("--collector.netdev.device-include: "));
-  EXPECT_THAT(ErrorOf({"--path.procfs=/nowhere"}), StartsWith("--procfs: "));
+  EXPECT_THAT(ErrorOf({"--path.procfs=/nowhere", "--collectors=uname"}), StartsWith("--procfs: "));
 }
 
 TEST_F(CheckTest, AFloorThatDoesNotFitIsAnError) {
@@ -124,12 +139,92 @@ TEST_F(CheckTest, AFloorThatDoesNotFitIsAnError) {
   EXPECT_THAT(Run({"--retain=3650d", "--retain-floor=1h"}).findings.errors, IsEmpty());
 }
 
-TEST_F(CheckTest, AMissingSpoolFolderIsAWarning) {
-  const CheckOutcome outcome = Run({"--spool=/nowhere/spool.db"});
+TEST_F(CheckTest, WhatRunCouldNotOpenIsAnError) {
+  EXPECT_THAT(ErrorOf({"--spool=/nowhere/spool.db"}),
+              AllOf(StartsWith("--spool: /nowhere is not a folder"), HasSubstr("mkdir /nowhere")));
+  EXPECT_THAT(ErrorOf({"--spool=" + Write("text", "no spool\n")}), StartsWith("--spool: "));
+  EXPECT_THAT(ErrorOf({"--sysfs=/nowhere"}), StartsWith("--sysfs: /nowhere is not a folder"));
+  EXPECT_THAT(ErrorOf({"--path.rootfs=/nowhere"}),
+              StartsWith("--rootfs: /nowhere is not a folder"));
+}
+
+TEST_F(CheckTest, AFolderThatThisUserMayNotWriteToIsAnError) {
+  if (::geteuid() == 0) GTEST_SKIP() << "root may write everywhere";
+  EXPECT_THAT(ErrorOf({"--spool=/usr/spool.db"}),
+              AllOf(StartsWith("--spool: this user may not write into /usr"),
+                    HasSubstr("Permission denied")));
+}
+
+TEST_F(CheckTest, TheSpoolIsNotMadeByAskingForIt) {
+  const CheckOutcome outcome = Run({});
+  EXPECT_TRUE(outcome.settings_make_sense);
+  EXPECT_THAT(outcome.out, HasSubstr("spool.db will be made\n"));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "spool.db"));
+}
+
+TEST_F(CheckTest, EachCollectorThatWouldRunIsRunOnce) {
+  const CheckOutcome outcome = Run({"--collectors=loadavg,uname"});
   EXPECT_THAT(outcome.findings.errors, IsEmpty());
-  EXPECT_THAT(outcome.findings.warnings,
-              ElementsAre(AllOf(StartsWith("--spool: /nowhere is not a folder"),
-                                HasSubstr("mkdir /nowhere"))));
+  EXPECT_THAT(outcome.out, ContainsRegex("\ncollector loadavg +3 series\n"));
+  EXPECT_THAT(outcome.out, ContainsRegex("\ncollector uname +1 series\n"));
+  EXPECT_THAT(outcome.out, Not(HasSubstr("\ncollector cpu ")));
+}
+
+TEST_F(CheckTest, ACollectorThatFailsIsAnErrorAndOneThatFindsNothingIsNot) {
+  const std::filesystem::path procfs = folder_ / "proc";
+  std::filesystem::create_directory(procfs);
+  std::ofstream(procfs / "loadavg") << "garbage\n";
+  const std::vector<std::string> flags = {"--procfs=" + procfs.string(),
+                                          "--collectors=loadavg,meminfo"};
+  EXPECT_THAT(ErrorOf(flags),
+              AllOf(StartsWith("collector loadavg: "), HasSubstr((procfs / "loadavg").string())));
+  const CheckOutcome outcome = Run(flags);
+  EXPECT_THAT(outcome.out, ContainsRegex("\ncollector loadavg +would not work\n"));
+  EXPECT_THAT(outcome.out, ContainsRegex("\ncollector meminfo +finds nothing on this host\n"));
+}
+
+TEST_F(CheckTest, AFolderWithoutWhatEveryProcfsHasIsNoProcfs) {
+  EXPECT_THAT(ErrorOf({"--procfs=" + folder_.path().string(), "--collectors=uname"}),
+              AllOf(StartsWith("--procfs: " + folder_.path().string()), HasSubstr("subset=pid")));
+}
+
+TEST_F(CheckTest, EveryEndpointsNameIsResolved) {
+  const CheckOutcome outcome = Run({"--endpoint=grpcs://one.example:1,grpcs://[::1]:2"});
+  EXPECT_THAT(outcome.findings.errors, IsEmpty());
+  EXPECT_THAT(resolved_, ElementsAre("one.example", "::1"));
+  EXPECT_THAT(outcome.out,
+              ContainsRegex("\nendpoint grpcs://one.example:1 +is 192.0.2.1, 192.0.2.2; "));
+  EXPECT_THAT(ErrorOf({"--endpoint=grpcs://unknown.example:1"}),
+              StartsWith("--endpoint: unknown.example: cannot be resolved"));
+}
+
+TEST_F(CheckTest, AValueThatMakesNoSenseIsNotTried) {
+  const CheckOutcome outcome = Run({"--interval=soon"});
+  EXPECT_FALSE(outcome.settings_make_sense);
+  EXPECT_THAT(outcome.out, Not(HasSubstr("Tried")));
+}
+
+TEST_F(CheckTest, WhatWasTriedIsInTheJsonToo) {
+  const auto json = nlohmann::json::parse(
+      Run({"--format=json", "--collectors=loadavg", "--endpoint=grpcs://unknown.example:1"}).out);
+  std::map<std::string, bool> works;
+  for (const auto& trial : json["trials"]) {
+    works[trial["subject"].get<std::string>()] = trial["works"].get<bool>();
+    EXPECT_NE(trial["says"], "");
+  }
+  EXPECT_EQ(works, (std::map<std::string, bool>{{"collector loadavg", true},
+                                                {"spool", true},
+                                                {"endpoint grpcs://unknown.example:1", false}}));
+}
+
+TEST(ResolveTest, KnowsThisHostAndSaysWhatItDoesNot) {
+  const auto here = Resolve({"127.0.0.1", 1}, std::chrono::seconds(5));
+  ASSERT_TRUE(here) << here.error().Message();
+  EXPECT_THAT(*here, ElementsAre("127.0.0.1"));
+  // RFC 6761: never a name. Without a resolver to ask, the answer is an error as well.
+  const auto nowhere = Resolve({"do-agent.invalid", 1}, std::chrono::milliseconds(500));
+  ASSERT_FALSE(nowhere);
+  EXPECT_THAT(nowhere.error().Message(), StartsWith("do-agent.invalid: cannot be resolved: "));
 }
 
 TEST_F(CheckTest, ATokenMustBeOneLineInAFileThatCanBeRead) {

@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -89,6 +91,75 @@ TEST(CommandLine, ListsGrowAndSplit) {
 TEST(CommandLine, OtherNamesOfAFlagCountAsTheFlag) {
   EXPECT_EQ(At(Given({"--path.procfs=/x"}), "procfs"),
             (Value{"procfs", {"/x"}, Layer::kFlag, "--procfs"}));
+}
+
+TEST(CommandLine, AnOlderNameOfAFlagCountsAndIsTold) {
+  Program program = SmallProgram();
+  program.commands[0].settings[2].older_flags = {"token", "secret"};
+  const auto parse = [&program](const std::vector<std::string>& words) {
+    return ParseCommandLine(program, words);
+  };
+  const auto parsed = parse({"run", "--secret", "/t"});
+  ASSERT_TRUE(parsed) << parsed.error().Message();
+  const auto& invocation = std::get<Invocation>(*parsed);
+  EXPECT_EQ(At(invocation.values, "token_file"),
+            (Value{"token_file", {"/t"}, Layer::kFlag, "--token-file"}));
+  EXPECT_THAT(invocation.warnings, ElementsAre("--secret is an older name; write --token-file"));
+  EXPECT_THAT(std::get<Invocation>(*parse({"run", "--token-file", "/t"})).warnings, IsEmpty());
+  EXPECT_THAT(parse({"run", "--secret", "/t", "--token-file", "/u"}).error().Message(),
+              HasSubstr("--token-file is given more than once"));
+  EXPECT_THAT(std::get<Answer>(*parse({"run", "--help"})).text, Not(HasSubstr("--secret")));
+}
+
+TEST(CommandLine, AFlagOfAnotherProgramIsExplained) {
+  Program program = SmallProgram();
+  program.foreign_flag = [](const std::string& flag) -> std::optional<ForeignFlag> {
+    if (flag == "--idle") return ForeignFlag{"is what we do anyway", true};
+    if (flag == "--fly") return ForeignFlag{"is for birds", false};
+    return std::nullopt;
+  };
+  const auto parsed = ParseCommandLine(program, {"run", "--idle=1", "--interval", "5s"});
+  ASSERT_TRUE(parsed) << parsed.error().Message();
+  EXPECT_THAT(std::get<Invocation>(*parsed).warnings, ElementsAre("--idle: is what we do anyway"));
+  EXPECT_EQ(At(std::get<Invocation>(*parsed).values, "interval").text(), "5s");
+  EXPECT_THAT(ParseCommandLine(program, {"run", "--fly"}).error().Message(),
+              HasSubstr("--fly: is for birds; see prog run --help"));
+  EXPECT_THAT(ParseCommandLine(program, {"run", "--swim"}).error().Message(),
+              HasSubstr("there is no option --swim"));
+}
+
+TEST(CommandLine, AProgramMayHaveNoCommands) {
+  Program program = SmallProgram();
+  program.commands = {{.settings = SmallTable()}};
+  program.commands[0].settings[1].required = true;
+  const auto parsed = ParseCommandLine(program, {"--interval", "5s"});
+  ASSERT_TRUE(parsed) << parsed.error().Message();
+  EXPECT_EQ(std::get<Invocation>(*parsed).command, "");
+  EXPECT_EQ(At(std::get<Invocation>(*parsed).values, "interval").text(), "5s");
+  const std::pair<std::vector<std::string>, const char*> cases[] = {
+      {{}, "--interval DURATION is missing; see prog --help"},
+      {{"--interval", "1s", "now"}, "unexpected argument \"now\"; see prog --help"},
+      {{"--intervall", "1s"}, "there is no option --intervall (did you mean \"--interval\"?)"},
+      {{"--interval"}, "--interval needs a value; see prog --help"},
+  };
+  for (const auto& [words, says] : cases) {
+    const auto refused = ParseCommandLine(program, words);
+    ASSERT_FALSE(refused) << says;
+    EXPECT_THAT(refused.error().Message(), HasSubstr(says));
+  }
+  EXPECT_THAT(std::get<Answer>(*ParseCommandLine(program, {"--help"})).text,
+              AllOf(HasSubstr("--interval DURATION (required)"), HasSubstr("prog run")));
+}
+
+TEST(CommandLine, TextsThatMayBeRepeatedAreNotTakenApart) {
+  Program program = SmallProgram();
+  program.commands[0].settings.push_back(
+      {.key = "match", .kind = SettingKind::kTexts, .value_name = "SELECTOR"});
+  const auto parsed =
+      ParseCommandLine(program, {"run", "--match", "{a=\"b\", c=\"d\"}", "--match=x"});
+  ASSERT_TRUE(parsed) << parsed.error().Message();
+  EXPECT_THAT(At(std::get<Invocation>(*parsed).values, "match").items,
+              ElementsAre("{a=\"b\", c=\"d\"}", "x"));
 }
 
 struct BadLine {

@@ -25,12 +25,13 @@
 namespace doagent::agent {
 namespace {
 
+using cli::ExitStatus;
 using test::TempDir;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
 struct CollectRun {
-  int status = -1;
+  ExitStatus status = ExitStatus::kWorld;
   std::string out;
   std::string err;
 };
@@ -73,7 +74,7 @@ class CollectTest : public ::testing::Test {
 
 TEST_F(CollectTest, PrintsOneSnapshot) {
   const auto run = Run();
-  EXPECT_EQ(run.status, 0);
+  EXPECT_EQ(run.status, ExitStatus::kDone);
   EXPECT_EQ(run.err, "");
   EXPECT_THAT(run.out, HasSubstr("# TYPE node_load1 gauge\nnode_load1 0.52\n"));
   EXPECT_THAT(run.out, HasSubstr("node_scrape_collector_success{collector=\"loadavg\"} 1\n"));
@@ -82,7 +83,7 @@ TEST_F(CollectTest, PrintsOneSnapshot) {
 TEST_F(CollectTest, PrintsJson) {
   settings_.format = CollectFormat::kJson;
   const auto run = Run();
-  EXPECT_EQ(run.status, 0);
+  EXPECT_EQ(run.status, ExitStatus::kDone);
   const auto object = nlohmann::json::parse(run.out);
   EXPECT_EQ(object.at("time_unix_ns"), 1'700'000'000'000'000'000);
   EXPECT_EQ(object.at("samples").at(0).dump(), R"({"labels":{},"name":"node_load1","value":0.52})");
@@ -98,7 +99,7 @@ TEST_F(CollectTest, PrintsSeveralSnapshotsAtTheirTimes) {
     return false;
   };
   const auto run = Run();
-  EXPECT_EQ(run.status, 0);
+  EXPECT_EQ(run.status, ExitStatus::kDone);
   EXPECT_THAT(waited, ::testing::ElementsAre(MonoTime(std::chrono::seconds(102)),
                                              MonoTime(std::chrono::seconds(104))));
   EXPECT_THAT(run.out, HasSubstr("\nnode_load1 0.52\n"));
@@ -113,7 +114,7 @@ TEST_F(CollectTest, StopsWhenAsked) {
   int asked = 0;
   stop_asked_until_ = [&asked](MonoTime) { return ++asked == 3; };
   const auto run = Run();
-  EXPECT_EQ(run.status, 0);
+  EXPECT_EQ(run.status, ExitStatus::kDone);
   EXPECT_EQ(std::count(run.out.begin(), run.out.end(), '\n'), 3);
 }
 
@@ -121,9 +122,9 @@ TEST_F(CollectTest, ACollectorThatFailsIsNamedAndTheOthersGoOn) {
   std::ofstream(procfs_ / "meminfo") << "MemTotal: many kB\n";
   options_.enabled = {"loadavg", "meminfo"};
   const auto run = Run();
-  EXPECT_EQ(run.status, 0);
+  EXPECT_EQ(run.status, ExitStatus::kNo);
   EXPECT_THAT(run.out, HasSubstr("node_load1 0.52\n"));
-  EXPECT_THAT(run.err, StartsWith("do-agent collect: collector meminfo: "));
+  EXPECT_THAT(run.err, StartsWith("do-agent: collector meminfo: "));
   EXPECT_THAT(run.err, HasSubstr((procfs_ / "meminfo").string()));
   EXPECT_EQ(std::count(run.err.begin(), run.err.end(), '\n'), 1);
 }
@@ -131,14 +132,22 @@ TEST_F(CollectTest, ACollectorThatFailsIsNamedAndTheOthersGoOn) {
 TEST_F(CollectTest, NothingAtAllIsAFailure) {
   std::filesystem::remove(procfs_ / "loadavg");
   const auto run = Run();
-  EXPECT_EQ(run.status, 3);
-  EXPECT_THAT(run.err, HasSubstr(procfs_.string() + ": no collector found anything"));
+  EXPECT_EQ(run.status, ExitStatus::kWorld);
+  EXPECT_THAT(run.err, HasSubstr(procfs_.string() + ": has none of the files"));
+}
+
+TEST_F(CollectTest, WhereEverythingFailsTheCauseIsToldOnce) {
+  std::ofstream(procfs_ / "loadavg") << "garbage\n";
+  const auto run = Run();
+  EXPECT_EQ(run.status, ExitStatus::kWorld);
+  EXPECT_THAT(run.err, StartsWith("do-agent: collector loadavg: "));
+  EXPECT_EQ(std::count(run.err.begin(), run.err.end(), '\n'), 1) << run.err;
 }
 
 TEST_F(CollectTest, OptionsThatMakeNoSenseAreUsage) {
   options_.enabled = {"laodavg"};
   const auto run = Run();
-  EXPECT_EQ(run.status, 2);
+  EXPECT_EQ(run.status, ExitStatus::kUsage);
   EXPECT_THAT(run.err, HasSubstr("laodavg"));
   EXPECT_EQ(run.out, "");
 }

@@ -133,6 +133,34 @@ TEST(NearMiss, FindsASlipAndNothingElse) {
   EXPECT_EQ(DidYouMean("bogus", names), "");
 }
 
+TEST(NearMiss, ComparesTheWordsThatDifferAndNotWhatTheyShare) {
+  const std::vector<std::string> flags = {"--collector.time",
+                                          "--no-collector.time",
+                                          "--collector.netdev",
+                                          "--no-collector.netdev",
+                                          "--collector.filefd",
+                                          "--collector.netdev.device-include",
+                                          "--collector.netdev.device-exclude",
+                                          "--collector.filesystem.mount-points-exclude"};
+  const std::pair<const char*, const char*> cases[] = {
+      {"--collector.netdve", "--collector.netdev"},
+      {"--no-collector.netdve", "--no-collector.netdev"},
+      {"--collector.netdev.device-exlude", "--collector.netdev.device-exclude"},
+      {"--colector.netdev.device-include", "--collector.netdev.device-include"},
+      // Other words of the same length, behind a long name that is right.
+      {"--no-collector.wifi", ""},
+      {"--collector.wifi", ""},
+      {"--collector.systemd", ""},
+      {"--collector.netdev.device-blacklist", ""},
+      {"--collector.filesystem.ignored-mount-points", ""},
+      // The opposite.
+      {"--collector.filesystem.mount-points-include", ""},
+      {"--nocollector.netdev", "--no-collector.netdev"},
+      {"--nocollector.filefd", ""},
+  };
+  for (const auto& [text, expected] : cases) EXPECT_EQ(NearMiss(text, flags), expected) << text;
+}
+
 TEST(Variables, GiveValuesOfTheirSettings) {
   const auto values = ReadVariables(
       {"PATH=/bin", "DO_AGENT_INTERVAL=5s", "DO_AGENT_ENDPOINT=grpc://a:1, grpc://b:2",

@@ -39,8 +39,6 @@ struct ToolOptions {
 };
 
 inline ToolRun RunTool(const std::vector<std::string>& arguments, const ToolOptions& options = {}) {
-  std::vector<const char*> argv = {"do-agent-spool"};
-  for (const std::string& argument : arguments) argv.push_back(argument.c_str());
   const MemoryFile out;
   const MemoryFile err;
   std::FILE* err_stream = ::fdopen(::dup(err.descriptor()), "w");
@@ -55,7 +53,7 @@ inline ToolRun RunTool(const std::vector<std::string>& arguments, const ToolOpti
   environment.stop_asked = options.stop_asked;
   environment.read_line = [&options] { return options.input; };
   ToolRun run;
-  run.status = spool_tool::Run(static_cast<int>(argv.size()), argv.data(), environment);
+  run.status = spool_tool::Run(arguments, environment);
   std::fclose(err_stream);
   run.out = out.Read();
   run.err = err.Read();

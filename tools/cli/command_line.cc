@@ -18,7 +18,8 @@ using Outcome = Result<std::variant<Invocation, Answer>>;
 struct Bound {
   const Setting* setting = nullptr;
   CLI::Option* option = nullptr;
-  CLI::Option* off = nullptr;  // of a switch that has an off flag
+  CLI::Option* off = nullptr;            // of a switch that has an off flag
+  std::vector<CLI::Option*> older = {};  // one for each of the setting's older flags
 };
 
 struct BoundCommand {
@@ -40,42 +41,55 @@ std::string Joined(const std::vector<std::string>& texts, const char* separator)
   return joined;
 }
 
+bool MayBeRepeated(const Setting& setting) {
+  return setting.kind == SettingKind::kList || setting.kind == SettingKind::kTexts;
+}
+
 std::string HelpOf(const Setting& setting) {
   const bool shown = !setting.fallback.empty() && setting.kind != SettingKind::kSwitch;
   return shown ? setting.help + " (default: " + setting.fallback + ")" : setting.help;
+}
+
+CLI::Option* AddValue(CLI::App& app, const std::string& flags) {
+  // Any number is taken, so that a flag given twice gets our message.
+  return app.add_option(flags)
+      ->type_size(1)
+      ->expected(1, CLI::detail::expected_max_vector_size)
+      ->allow_extra_args(false)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
 }
 
 Bound Bind(CLI::App& app, const Setting& setting) {
   const std::string flags = Joined(FlagsOf(setting), ",");
   Bound bound{&setting};
   if (setting.kind == SettingKind::kSwitch) {
-    bound.option = app.add_flag(flags);
+    bound.option = app.add_flag(flags)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
     if (!setting.off_flag.empty()) {
       bound.off = app.add_flag("--" + setting.off_flag);
       bound.off->group("");  // hidden: the help of the switch tells of it
     }
   } else {
-    // Any number is taken, so that a flag given twice gets our message.
-    bound.option =
-        app.add_option(flags)
-            ->option_text(setting.kind == SettingKind::kList ? setting.value_name + " ..."
-                                                             : setting.value_name)
-            ->type_size(1)
-            ->expected(1, CLI::detail::expected_max_vector_size)
-            ->allow_extra_args(false);
+    bound.option = AddValue(app, flags)
+                       ->option_text(setting.value_name + (MayBeRepeated(setting) ? " ..." : "") +
+                                     (setting.required ? " (required)" : ""));
   }
   bound.option->description(HelpOf(setting))
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->group(setting.group.empty() ? "Options" : setting.group);
+  for (const std::string& older : setting.older_flags) {
+    bound.older.push_back(AddValue(app, "--" + older)->group(""));
+  }
   return bound;
 }
 
 BoundCommand BindCommand(CLI::App& root, const Program& program, const Command& command) {
-  BoundCommand bound{&command, root.add_subcommand(command.name, command.help), {}, {}};
-  bound.app->footer(command.examples);
-  bound.app->allow_extras();
-  bound.app->set_version_flag("--version", program.name + " " + program.version,
-                              "Print the version and exit");
+  BoundCommand bound{&command, &root, {}, {}};
+  if (!command.name.empty()) {
+    bound.app = root.add_subcommand(command.name, command.help);
+    bound.app->footer(command.examples);
+    bound.app->allow_extras();
+    bound.app->set_version_flag("--version", program.name + " " + program.version,
+                                "Print the version and exit");
+  }
   for (const Setting& setting : command.settings) {
     bound.bound.push_back(Bind(*bound.app, setting));
     for (std::string& flag : FlagsOf(setting)) bound.flags.push_back(std::move(flag));
@@ -90,22 +104,36 @@ tl::unexpected<Error> Refuse(const Program& program, const std::string& command,
   return Fail(ErrorCode::kRefuse, "", what + "; see " + help);
 }
 
-tl::unexpected<Error> UnknownWord(const Program& program, const BoundCommand& command,
-                                  const std::string& word) {
+// A word that is no flag of the command's: an error, or a warning.
+Result<void> TakeUnknown(const Program& program, const BoundCommand& command,
+                         const std::string& word, std::vector<std::string>& warnings) {
+  const std::string& name = command.command->name;
   if (word.empty() || word.front() != '-') {
-    return Refuse(program, command.command->name, "unexpected argument \"" + word + "\"");
+    return Refuse(program, name, "unexpected argument \"" + word + "\"");
   }
   const std::string flag = word.substr(0, word.find('='));
-  return Refuse(program, command.command->name,
-                "there is no option " + flag + DidYouMean(flag, command.flags));
+  if (program.foreign_flag != nullptr) {
+    if (const auto foreign = program.foreign_flag(flag)) {
+      if (!foreign->ignored) return Refuse(program, name, flag + ": " + foreign->says);
+      warnings.push_back(flag + ": " + foreign->says);
+      return {};
+    }
+  }
+  return Refuse(program, name, "there is no option " + flag + DidYouMean(flag, command.flags));
 }
 
 // The values that were given on the command line for one setting; none: not given.
 Result<std::vector<std::string>> Given(const Program& program, const BoundCommand& command,
-                                       const Bound& bound) {
+                                       const Bound& bound, std::vector<std::string>& warnings) {
   const Setting& setting = *bound.setting;
   std::vector<std::string> given = bound.option->results();
   if (bound.off != nullptr) given.insert(given.end(), bound.off->count(), "false");
+  for (std::size_t i = 0; i < bound.older.size(); ++i) {
+    if (bound.older[i]->empty()) continue;
+    warnings.push_back("--" + setting.older_flags[i] + " is an older name; write " +
+                       FlagOf(setting));
+    for (const std::string& text : bound.older[i]->results()) given.push_back(text);
+  }
   if (setting.kind == SettingKind::kList) {
     std::vector<std::string> items;
     for (const std::string& text : given) {
@@ -113,21 +141,31 @@ Result<std::vector<std::string>> Given(const Program& program, const BoundComman
     }
     return items;
   }
-  if (given.size() > 1) {
+  if (given.size() > 1 && !MayBeRepeated(setting)) {
     return Refuse(program, command.command->name, FlagOf(setting) + " is given more than once");
   }
   return given;
 }
 
-Outcome ToInvocation(const Program& program, const BoundCommand& command) {
-  const auto unknown = command.app->remaining();
-  if (!unknown.empty()) return UnknownWord(program, command, unknown.front());
+bool IsGiven(const Bound& bound) {
+  return !bound.option->empty() || (bound.off != nullptr && !bound.off->empty()) ||
+         std::any_of(bound.older.begin(), bound.older.end(),
+                     [](const CLI::Option* older) { return !older->empty(); });
+}
 
+Outcome ToInvocation(const Program& program, const BoundCommand& command) {
   Invocation invocation{command.command->name, {}};
+  for (const std::string& word : command.app->remaining()) {
+    DOAGENT_TRY(TakeUnknown(program, command, word, invocation.warnings));
+  }
   for (const Bound& bound : command.bound) {
-    if (bound.option->empty() && (bound.off == nullptr || bound.off->empty())) continue;
+    if (!IsGiven(bound)) {
+      if (!bound.setting->required) continue;
+      return Refuse(program, command.command->name,
+                    FlagOf(*bound.setting) + " " + bound.setting->value_name + " is missing");
+    }
     Value value{bound.setting->key, {}, Layer::kFlag, FlagOf(*bound.setting)};
-    DOAGENT_ASSIGN(value.items, Given(program, command, bound));
+    DOAGENT_ASSIGN(value.items, Given(program, command, bound, invocation.warnings));
     if (value.items == std::vector<std::string>{""}) value.items.clear();
     invocation.values.emplace(bound.setting->key, std::move(value));
   }
@@ -195,6 +233,9 @@ Outcome ParseCommandLine(const Program& program, const std::vector<std::string>&
     return Refuse(program, chosen.empty() ? "" : chosen.front()->get_name(), wrong.what());
   }
 
+  if (commands.size() == 1 && commands.front().app == &root) {
+    return ToInvocation(program, commands.front());
+  }
   const auto chosen = root.get_subcommands();
   if (chosen.size() != 1 || !root.remaining().empty()) return WhichCommand(program, root);
   for (const BoundCommand& command : commands) {

@@ -26,6 +26,7 @@ enum class SettingKind {
   kSwitch,  // in the file true or false; as a flag it needs no value
   kList,    // texts with commas or white space between them; in the file an array too; a flag of it
             // may be given several times
+  kTexts,   // only flags: may be given several times, each is one text whatever it holds
 };
 
 enum class SettingScope {
@@ -46,6 +47,10 @@ struct Setting {
   std::vector<std::string> flags = {};
   std::string off_flag = {};  // of a switch: the flag that turns it off
   SettingScope scope = SettingScope::kEverywhere;
+  // Flags that other programs or versions have for it: taken, with a warning that names the main
+  // one. Not in the help.
+  std::vector<std::string> older_flags = {};
+  bool required = false;  // must be given on the command line
 };
 
 // "--token-file".

@@ -37,7 +37,8 @@ std::string_view Wanted(SettingKind kind) {
     case SettingKind::kSwitch: return "true or false, without quotes";
     case SettingKind::kList: return "a string or an array of strings, such as [\"a\", \"b\"]";
     case SettingKind::kPath:
-    case SettingKind::kText: break;
+    case SettingKind::kText:
+    case SettingKind::kTexts: break;
   }
   return "a string in quotes";
 }

@@ -4,6 +4,7 @@
 
 #include "spool/check.h"
 #include "tools/cli/duration.h"
+#include "tools/cli/size.h"
 
 namespace doagent::cli {
 namespace {
@@ -57,6 +58,22 @@ Result<std::uint64_t> ToCount(const Value& value, std::uint64_t min, std::uint64
   return count;
 }
 
+Result<std::uint64_t> ToSize(const Value& value, std::uint64_t min, std::uint64_t max) {
+  const auto size = ParseSize(value.text());
+  if (!size) return Fail(ErrorAt(value, size.error()));
+  if (*size < min || *size > max) {
+    return Fail(ErrorAt(value, Quoted(value.text()) + " is out of range; give something from " +
+                                   FormatSize(min) + " to " + FormatSize(max)));
+  }
+  return *size;
+}
+
+Result<LogLevel> ToLogLevel(const Value& value) {
+  const auto level = ParseLogLevel(value.text());
+  if (!level) return Fail(ErrorAt(value, level.error()));
+  return *level;
+}
+
 Result<std::string> ToPath(const Value& value) {
   const std::string& text = value.text();
   if (text.empty()) return Fail(ErrorAt(value, "is empty; give a path"));
@@ -64,6 +81,12 @@ Result<std::string> ToPath(const Value& value) {
     return Fail(ErrorAt(value, "has a NUL in it, which no path can have"));
   }
   return text;
+}
+
+Result<std::filesystem::path> ToOptionalPath(const Value& value) {
+  if (value.text().empty()) return std::filesystem::path();
+  DOAGENT_ASSIGN(auto path, ToPath(value));
+  return std::filesystem::path(std::move(path));
 }
 
 Result<std::size_t> ToChoice(const Value& value, const std::vector<std::string>& choices) {

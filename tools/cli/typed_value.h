@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -11,6 +12,7 @@
 
 #include "spool/result.h"
 #include "spool/time.h"
+#include "tools/cli/logging.h"
 #include "tools/cli/setting.h"
 
 namespace doagent::cli {
@@ -26,8 +28,12 @@ Result<bool> ToSwitch(const Value& value);
 // From min to max, both included.
 Result<Nanoseconds> ToDuration(const Value& value, Nanoseconds min, Nanoseconds max);
 Result<std::uint64_t> ToCount(const Value& value, std::uint64_t min, std::uint64_t max);
+Result<std::uint64_t> ToSize(const Value& value, std::uint64_t min, std::uint64_t max);  // bytes
+Result<LogLevel> ToLogLevel(const Value& value);
 // Not empty, without NUL.
 Result<std::string> ToPath(const Value& value);
+// The same of a value that may be missing, which is the empty path.
+Result<std::filesystem::path> ToOptionalPath(const Value& value);
 // The position of the text among the choices.
 Result<std::size_t> ToChoice(const Value& value, const std::vector<std::string>& choices);
 

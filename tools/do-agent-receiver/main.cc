@@ -3,12 +3,14 @@
 #include <signal.h>
 
 #include <cstdint>
-#include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <iostream>
 #include <random>
+#include <variant>
 
+#include "tools/cli/complain.h"
+#include "tools/cli/exit_status.h"
 #include "tools/cli/logging.h"
 #include "tools/cli/stop_signals.h"
 #include "tools/do-agent-receiver/options.h"
@@ -17,7 +19,12 @@
 
 namespace {
 
-using doagent::receiver::ExitStatus;
+using doagent::cli::ExitStatus;
+
+ExitStatus Complain(ExitStatus status, const doagent::Error& error) {
+  doagent::cli::Complain("do-agent-receiver", error.Message());
+  return status;
+}
 
 std::uint64_t Random() {
   std::random_device device;  // the kernel's
@@ -28,10 +35,13 @@ ExitStatus Run(int argc, char** argv) {
   signal(SIGPIPE, SIG_IGN);  // a reader of our output that goes away is no reason to stop
   signal(SIGXFSZ, SIG_IGN);  // a limit on file sizes is an error of write, as a full disk is
   doagent::cli::StopSignals stop_signals;  // before there are threads
-  ExitStatus status = ExitStatus::kDone;
-  const auto options =
-      doagent::receiver::ParseCommandLine(argc, argv, std::cout, std::cerr, &status);
-  if (!options) return status;
+  const auto parsed = doagent::receiver::ParseOptions({argv + 1, argv + argc});
+  if (!parsed) return Complain(ExitStatus::kUsage, parsed.error());
+  if (const auto* answer = std::get_if<doagent::cli::Answer>(&*parsed)) {
+    std::cout << answer->text << std::flush;
+    return ExitStatus::kDone;
+  }
+  const auto* options = &std::get<doagent::receiver::ReceiverOptions>(*parsed);
 
   doagent::uploader::SilenceGrpc();
   const auto log =
@@ -39,9 +49,8 @@ ExitStatus Run(int argc, char** argv) {
                                      doagent::cli::StyleForStderr(std::getenv("JOURNAL_STREAM")));
   const auto receiver = doagent::receiver::Receiver::Start(*options, Random, *log);
   if (!receiver) {
-    std::cerr << "do-agent-receiver: " << receiver.error().Message() << "\n";
     const bool settings = receiver.error().code == doagent::ErrorCode::kRefuse;
-    return settings ? ExitStatus::kUsage : ExitStatus::kWorld;
+    return Complain(settings ? ExitStatus::kUsage : ExitStatus::kWorld, receiver.error());
   }
   std::cout << "listening on " << (*receiver)->address().Text() << std::endl;
 
@@ -55,7 +64,7 @@ int main(int argc, char** argv) {
   try {
     return static_cast<int>(Run(argc, argv));
   } catch (const std::exception& error) {  // a library's: our code does not throw
-    std::fprintf(stderr, "do-agent-receiver: %s\n", error.what());
+    doagent::cli::Complain("do-agent-receiver", error.what());
     return static_cast<int>(ExitStatus::kWorld);
   }
 }

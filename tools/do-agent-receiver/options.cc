@@ -1,17 +1,19 @@
 #include "tools/do-agent-receiver/options.h"
 
-#include <CLI/CLI.hpp>
-
-#include <string>
+#include <cstdint>
 #include <utility>
 
-#include "tools/cli/duration.h"
-#include "tools/cli/size.h"
+#include "tools/cli/typed_value.h"
 #include "tools/cli/version.h"
 
 namespace doagent::receiver {
 
 namespace {
+
+using cli::At;
+using cli::Setting;
+using cli::SettingKind;
+using cli::Values;
 
 constexpr const char* kSummary =
     "Accepts records from do-agents, stores each once and durably in a spool, and acknowledges "
@@ -33,81 +35,88 @@ constexpr const char* kExamples =
     "listen.";
 
 constexpr Nanoseconds kRetainMin = std::chrono::minutes(1);
+constexpr Nanoseconds kRetainMax = std::chrono::hours(24) * 36'500;
 constexpr std::uint64_t kSpoolBytesMin = std::uint64_t{8} << 20;
+constexpr std::uint64_t kSpoolBytesMax = std::uint64_t{1} << 50;
 
-struct Typed {
-  std::string listen;
-  std::string retain;
-  std::string spool_bytes_max = "0";
-  std::string log_level = "info";
-};
-
-void Describe(CLI::App& app, ReceiverOptions& options, Typed& typed) {
-  app.footer(kExamples);
-  app.set_version_flag("--version", std::string("do-agent-receiver ") + cli::kVersion);
-  app.add_option("--spool", options.spool, "The file to store in; made if it is not there")
-      ->type_name("FILE")
-      ->required();
-  app.add_option("--listen", typed.listen,
-                 "Where agents connect; port 0 takes a free one, which the first line of the "
-                 "output tells")
-      ->type_name("ADDRESS:PORT")
-      ->required();
-  app.add_option("--token-file", options.token_file,
-                 "Who may send, by token; without it and "
-                 "without --tls-client-ca everybody may")
-      ->type_name("FILE");
-  app.add_option("--tls-cert", options.tls_cert, "This server's certificate and its chain, PEM")
-      ->type_name("FILE");
-  app.add_option("--tls-key", options.tls_key, "Its key, PEM")->type_name("FILE");
-  app.add_option("--tls-client-ca", options.tls_client_ca,
-                 "Who may send, by certificate: those that these authorities have issued; the "
-                 "subject's common name is the principal")
-      ->type_name("FILE");
-  app.add_flag("--insecure", options.insecure,
-               "Allow plaintext on an address that other machines reach");
-  app.add_option("--retain", typed.retain,
-                 "How long records stay, such as 90d; not given: while there is room")
-      ->type_name("DURATION");
-  app.add_option("--spool-bytes-max", typed.spool_bytes_max,
-                 "What the spool may take on disk, such as 50GiB; then the oldest records go. 0: "
-                 "all that there is")
-      ->type_name("SIZE")
-      ->capture_default_str();
-  app.add_option("--log-level", typed.log_level, "trace, debug, info, warning or error")
-      ->type_name("LEVEL")
-      ->capture_default_str();
+std::vector<Setting> SettingTable() {
+  return {
+      {.key = "spool",
+       .kind = SettingKind::kPath,
+       .value_name = "FILE",
+       .help = "The file to store in; made if it is not there",
+       .required = true},
+      {.key = "listen",
+       .value_name = "ADDRESS:PORT",
+       .help = "Where agents connect; port 0 takes a free one, which the first line of the "
+               "output tells",
+       .required = true},
+      {.key = "token_file",
+       .kind = SettingKind::kPath,
+       .value_name = "FILE",
+       .help = "Who may send, by token; without it and without --tls-client-ca everybody may"},
+      {.key = "tls_cert",
+       .kind = SettingKind::kPath,
+       .value_name = "FILE",
+       .help = "This server's certificate and its chain, PEM"},
+      {.key = "tls_key", .kind = SettingKind::kPath, .value_name = "FILE", .help = "Its key, PEM"},
+      {.key = "tls_client_ca",
+       .kind = SettingKind::kPath,
+       .value_name = "FILE",
+       .help = "Who may send, by certificate: those that these authorities have issued; the "
+               "subject's common name is the principal"},
+      {.key = "insecure",
+       .kind = SettingKind::kSwitch,
+       .fallback = "false",
+       .help = "Allow plaintext on an address that other machines reach"},
+      {.key = "retain",
+       .kind = SettingKind::kDuration,
+       .value_name = "DURATION",
+       .help = "How long records stay, such as 90d; not given: while there is room"},
+      {.key = "spool_bytes_max",
+       .fallback = "0",
+       .value_name = "SIZE",
+       .help = "What the spool may take on disk, such as 50GiB; then the oldest records are "
+               "removed. 0: all that there is"},
+      {.key = "log_level",
+       .fallback = "info",
+       .value_name = "LEVEL",
+       .help = "trace, debug, info, warning or error"}};
 }
 
-Result<void> InterpretRetention(const Typed& typed, spool::RetentionPolicy& retention) {
-  retention.expires = !typed.retain.empty();
-  if (retention.expires) {
-    const auto age = cli::ParseDuration(typed.retain);
-    if (!age) return Fail(ErrorCode::kRefuse, "--retain", age.error().Message());
-    if (*age < kRetainMin) {
-      return Fail(ErrorCode::kRefuse, "--retain " + typed.retain, "is less than a minute");
-    }
-    retention.age = *age;
-  }
-  const auto bytes = cli::ParseSize(typed.spool_bytes_max);
-  if (!bytes) return Fail(ErrorCode::kRefuse, "--spool-bytes-max", bytes.error().Message());
-  if (*bytes != 0 && *bytes < kSpoolBytesMin) {
-    return Fail(ErrorCode::kRefuse, "--spool-bytes-max " + typed.spool_bytes_max,
-                "is too little to work with; give 8MiB or more, or 0 for all that there is");
-  }
-  retention.bytes_max = *bytes;
-  return {};
+Result<cli::HostPort> ToListen(const cli::Value& value) {
+  auto listen = cli::ParseHostPort(value.text());
+  if (!listen) return Fail(cli::ErrorAt(value, listen.error()));
+  return *std::move(listen);
 }
 
-Result<void> Interpret(const Typed& typed, ReceiverOptions& options) {
-  auto listen = cli::ParseHostPort(typed.listen);
-  if (!listen) return Fail(ErrorCode::kRefuse, "--listen", listen.error().Message());
-  options.listen = *std::move(listen);
-  DOAGENT_TRY(InterpretRetention(typed, options.retention));
-  auto level = cli::ParseLogLevel(typed.log_level);
-  if (!level) return Fail(ErrorCode::kRefuse, "--log-level", level.error().Message());
-  options.log_level = *level;
-  return CheckOptions(options);
+Result<spool::RetentionPolicy> ToRetention(const Values& values) {
+  spool::RetentionPolicy retention = ReceiverOptions().retention;
+  DOAGENT_ASSIGN(const auto age,
+                 cli::Optional<Nanoseconds>(At(values, "retain"), [](const cli::Value& value) {
+                   return cli::ToDuration(value, kRetainMin, kRetainMax);
+                 }));
+  retention.expires = age.has_value();
+  if (age) retention.age = *age;
+  const cli::Value& bytes_max = At(values, "spool_bytes_max");
+  if (bytes_max.text() == "0") return retention;  // all that there is
+  DOAGENT_ASSIGN(retention.bytes_max, cli::ToSize(bytes_max, kSpoolBytesMin, kSpoolBytesMax));
+  return retention;
+}
+
+Result<ReceiverOptions> ToOptions(const Values& values) {
+  ReceiverOptions options;
+  DOAGENT_ASSIGN(options.spool, cli::ToPath(At(values, "spool")));
+  DOAGENT_ASSIGN(options.listen, ToListen(At(values, "listen")));
+  DOAGENT_ASSIGN(options.token_file, cli::ToOptionalPath(At(values, "token_file")));
+  DOAGENT_ASSIGN(options.tls_cert, cli::ToOptionalPath(At(values, "tls_cert")));
+  DOAGENT_ASSIGN(options.tls_key, cli::ToOptionalPath(At(values, "tls_key")));
+  DOAGENT_ASSIGN(options.tls_client_ca, cli::ToOptionalPath(At(values, "tls_client_ca")));
+  DOAGENT_ASSIGN(options.insecure, cli::ToSwitch(At(values, "insecure")));
+  DOAGENT_ASSIGN(options.retention, ToRetention(values));
+  DOAGENT_ASSIGN(options.log_level, cli::ToLogLevel(At(values, "log_level")));
+  DOAGENT_TRY(CheckOptions(options));
+  return options;
 }
 
 }  // namespace
@@ -130,30 +139,17 @@ Result<void> CheckOptions(const ReceiverOptions& options) {
   return {};
 }
 
-std::optional<ReceiverOptions> ParseCommandLine(int argc, const char* const* argv,
-                                                std::ostream& out, std::ostream& err,
-                                                ExitStatus* status) {
-  ReceiverOptions options;
-  Typed typed;
-  CLI::App app(kSummary, "do-agent-receiver");
-  Describe(app, options, typed);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::Success& wanted) {  // --help, --version
-    app.exit(wanted, out, err);
-    *status = ExitStatus::kDone;
-    return std::nullopt;
-  } catch (const CLI::ParseError& error) {
-    err << "do-agent-receiver: " << error.what() << "; see --help\n";
-    *status = ExitStatus::kUsage;
-    return std::nullopt;
-  }
-  const auto interpreted = Interpret(typed, options);
-  if (!interpreted) {
-    err << "do-agent-receiver: " << interpreted.error().Message() << "\n";
-    *status = ExitStatus::kUsage;
-    return std::nullopt;
-  }
+Result<std::variant<ReceiverOptions, cli::Answer>> ParseOptions(
+    const std::vector<std::string>& arguments) {
+  const cli::Program program{.name = "do-agent-receiver",
+                             .version = cli::kVersion,
+                             .help = kSummary,
+                             .examples = kExamples,
+                             .commands = {{.settings = SettingTable()}}};
+  DOAGENT_ASSIGN(auto parsed, cli::ParseCommandLine(program, arguments));
+  if (auto* answer = std::get_if<cli::Answer>(&parsed)) return std::move(*answer);
+  const auto& given = std::get<cli::Invocation>(parsed).values;
+  DOAGENT_ASSIGN(auto options, ToOptions(cli::Layered(cli::Defaults(SettingTable()), given)));
   return options;
 }
 

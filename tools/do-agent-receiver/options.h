@@ -2,18 +2,17 @@
 #pragma once
 
 #include <filesystem>
-#include <optional>
-#include <ostream>
+#include <string>
+#include <variant>
+#include <vector>
 
 #include "spool/result.h"
 #include "spool/spool.h"
+#include "tools/cli/command_line.h"
 #include "tools/cli/endpoint.h"
 #include "tools/cli/logging.h"
 
 namespace doagent::receiver {
-
-// As everywhere (docs: exit status): 0 done, 2 wrong usage, 3 the world refused.
-enum class ExitStatus { kDone = 0, kUsage = 2, kWorld = 3 };
 
 struct ReceiverOptions {
   std::filesystem::path spool;
@@ -30,10 +29,9 @@ struct ReceiverOptions {
 // kRefuse: options that do not go together; the error names them and what to do.
 Result<void> CheckOptions(const ReceiverOptions& options);
 
-// The options, or nothing with the status to exit with: help and version go to `out`, an error as
-// one line to `err`.
-std::optional<ReceiverOptions> ParseCommandLine(int argc, const char* const* argv,
-                                                std::ostream& out, std::ostream& err,
-                                                ExitStatus* status);
+// The options of a command line without the program's name, or what --help and --version print.
+// Errors name the option and what to do.
+Result<std::variant<ReceiverOptions, cli::Answer>> ParseOptions(
+    const std::vector<std::string>& arguments);
 
 }  // namespace doagent::receiver

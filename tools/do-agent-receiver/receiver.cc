@@ -5,6 +5,7 @@
 #include <array>
 #include <chrono>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "spool/inbox.h"
@@ -30,6 +31,22 @@ std::string HostName() {
 
 MonoTime Now() {
   return std::chrono::steady_clock::now();
+}
+
+// An error about a file, with the option that the file was given with.
+template <typename T>
+Result<T> NamingOption(Result<T> result, const ReceiverOptions& options) {
+  if (result) return result;
+  Error error = std::move(result).error();
+  for (const auto& [option, file] :
+       {std::pair("--token-file", options.token_file), std::pair("--tls-cert", options.tls_cert),
+        std::pair("--tls-key", options.tls_key),
+        std::pair("--tls-client-ca", options.tls_client_ca)}) {
+    if (file.empty() || error.where.rfind(file.string(), 0) != 0) continue;
+    error.where = std::string(option) + ": " + error.where;
+    break;
+  }
+  return Fail(std::move(error));
 }
 
 Store StoreIn(spool::Inbox& inbox, spdlog::logger& log) {
@@ -111,7 +128,7 @@ Result<AuthPolicy> Receiver::Impl::Policy(const ReceiverOptions& options) {
         log_.error("the tokens of before stay in force: {}", tokens.error().Message());
       }
     };
-    DOAGENT_ASSIGN(tokens_, TokenFile::Open(options.token_file, report));
+    DOAGENT_ASSIGN(tokens_, NamingOption(TokenFile::Open(options.token_file, report), options));
     policy.find_token = [this](std::string_view token) { return tokens_->Find(token); };
   }
   if (!policy.find_token && !policy.certificates && !options.listen.IsLoopback()) {
@@ -132,7 +149,7 @@ Result<std::shared_ptr<grpc::ServerCredentials>> Receiver::Impl::ServerCredentia
     }
   };
   TlsFiles files{options.tls_cert, options.tls_key, options.tls_client_ca};
-  DOAGENT_ASSIGN(auto tls, ServerTls::Open(std::move(files), report));
+  DOAGENT_ASSIGN(auto tls, NamingOption(ServerTls::Open(std::move(files), report), options));
   return std::shared_ptr<grpc::ServerCredentials>(std::move(tls));
 }
 

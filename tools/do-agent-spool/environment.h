@@ -8,16 +8,11 @@
 
 #include "spool/result.h"
 #include "spool/time.h"
+#include "tools/cli/exit_status.h"
 
 namespace doagent::spool_tool {
 
-// What scripts may rely on: tools' contract on exit statuses.
-enum class ExitStatus : int {
-  kDone = 0,
-  kNo = 1,     // the answer is no: damage found
-  kUsage = 2,  // a wrong option or value
-  kWorld = 3,  // cannot open, cannot write
-};
+using cli::ExitStatus;
 
 struct Environment {
   int out = 1;  // descriptor that results go to

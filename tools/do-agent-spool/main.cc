@@ -4,12 +4,12 @@
 
 #include <chrono>
 #include <csignal>
-#include <cstdio>
 #include <exception>
 #include <iostream>
 #include <string>
 
 #include "spool/time.h"
+#include "tools/cli/complain.h"
 #include "tools/do-agent-spool/command_line.h"
 
 int main(int argc, char** argv) {
@@ -29,9 +29,9 @@ int main(int argc, char** argv) {
     return line;
   };
   try {
-    return static_cast<int>(doagent::spool_tool::Run(argc, argv, environment));
+    return static_cast<int>(doagent::spool_tool::Run({argv + 1, argv + argc}, environment));
   } catch (const std::exception& error) {  // a library's: our code does not throw
-    std::fprintf(stderr, "do-agent-spool: %s\n", error.what());
+    doagent::cli::Complain("do-agent-spool", error.what());
     return static_cast<int>(ExitStatus::kWorld);
   }
 }

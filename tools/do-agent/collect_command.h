@@ -6,6 +6,7 @@
 
 #include "collector/options.h"
 #include "spool/time.h"
+#include "tools/cli/exit_status.h"
 #include "tools/do-agent/settings.h"
 
 namespace doagent::agent {
@@ -22,10 +23,10 @@ struct CollectEnvironment {
 };
 
 // Prints `settings.count` snapshots, `settings.interval` apart; with the Prometheus format an empty
-// line stands between them. Returns the exit status: 0, also when some collectors failed (they are
-// named on stderr); 2 for options that make no sense; 3 when nothing at all could be collected, or
-// the output cannot be written. REQUIRES SIGPIPE ignored.
-int Collect(const CollectSettings& settings, const collector::CollectorOptions& options,
-            const CollectEnvironment& environment);
+// line stands between them. kDone: all that the collectors look for was read; kNo: something could
+// not be, which stderr names; kUsage: options that make no sense; kWorld: nothing at all could be
+// collected, or the output cannot be written. REQUIRES SIGPIPE ignored.
+cli::ExitStatus Collect(const CollectSettings& settings, const collector::CollectorOptions& options,
+                        const CollectEnvironment& environment);
 
 }  // namespace doagent::agent

@@ -1,9 +1,9 @@
 // do-agent: collects what this host does, keeps it, delivers it.
 
 #include <csignal>
-#include <cstdio>
 #include <exception>
 
+#include "tools/cli/complain.h"
 #include "tools/do-agent/program.h"
 #include "uploader/grpc_process.h"
 
@@ -16,7 +16,7 @@ int main(int argc, char** argv) {
     return static_cast<int>(doagent::agent::RunProgram(
         {.arguments = {argv + 1, argv + argc}, .environment = doagent::cli::ProcessEnvironment()}));
   } catch (const std::exception& error) {  // a library's: our code does not throw
-    std::fprintf(stderr, "do-agent: %s\n", error.what());
+    doagent::cli::Complain("do-agent", error.what());
     return static_cast<int>(ExitStatus::kWorld);
   }
 }

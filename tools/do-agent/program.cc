@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <optional>
@@ -12,14 +13,15 @@
 
 #include "collector/collector.h"
 #include "tools/cli/command_line.h"
+#include "tools/cli/complain.h"
 #include "tools/cli/logging.h"
 #include "tools/cli/output.h"
-#include "tools/cli/sample_format.h"
 #include "tools/cli/stop_signals.h"
 #include "tools/do-agent/check_command.h"
 #include "tools/do-agent/check_settings.h"
 #include "tools/do-agent/clock.h"
 #include "tools/do-agent/collect_command.h"
+#include "tools/do-agent/resolve.h"
 #include "tools/do-agent/run_command.h"
 #include "tools/do-agent/setting_table.h"
 #include "tools/do-agent/settings.h"
@@ -27,15 +29,11 @@
 namespace doagent::agent {
 namespace {
 
-// One line on stderr; a message may quote a file or another machine, so no control characters.
+// What check waits for the resolver.
+constexpr Nanoseconds kResolvePatience = std::chrono::seconds(5);
+
 void Complain(const std::string& message) {
-  std::string line = "do-agent: ";
-  if (cli::StyleForStderr(std::getenv("JOURNAL_STREAM")) == cli::LogStyle::kJournal) {
-    line.insert(0, "<3>");  // an error's priority
-  }
-  cli::AppendPrintable(message, line);
-  line += '\n';
-  std::fputs(line.c_str(), stderr);
+  cli::Complain("do-agent", message);
 }
 
 ExitStatus Complain(ExitStatus status, const Error& error) {
@@ -58,10 +56,14 @@ Machine ThisMachine(std::vector<collector::CollectorInfo> collectors) {
 }
 
 ExitStatus RunCheck(const cli::Values& values, const Machine& machine) {
-  auto outcome = Check(AgentSettingTable(machine.collectors), values, machine);
+  const auto outcome =
+      Check(AgentSettingTable(machine.collectors), values, machine,
+            [](const cli::HostPort& address) { return Resolve(address, kResolvePatience); });
   if (!outcome) return Complain(ExitStatus::kUsage, outcome.error());
-  const bool usable = outcome->findings.errors.empty();
-  const ExitStatus status = Print(outcome->out, usable ? ExitStatus::kDone : ExitStatus::kUsage);
+  const ExitStatus answer = !outcome->settings_make_sense      ? ExitStatus::kUsage
+                            : outcome->findings.errors.empty() ? ExitStatus::kDone
+                                                               : ExitStatus::kNo;
+  const ExitStatus status = Print(outcome->out, answer);
   for (const std::string& warning : outcome->findings.warnings) Complain("warning: " + warning);
   for (const Error& error : outcome->findings.errors) Complain(error.Message());
   return status;
@@ -79,7 +81,7 @@ ExitStatus RunCollect(const cli::Values& values, const AgentSettings& settings) 
   environment.stop_asked_until = [&signals](MonoTime deadline) {
     return signals->WaitFor(deadline - MonotonicNow()) != nullptr;
   };
-  return static_cast<ExitStatus>(Collect(*own, settings.collector, environment));
+  return Collect(*own, settings.collector, environment);
 }
 
 ExitStatus RunDaemon(const cli::Values& values, const AgentSettings& settings) {
@@ -110,6 +112,7 @@ ExitStatus RunProgram(const ProgramInput& input) {
     return Print(answer->text, ExitStatus::kDone);
   }
   const auto& invocation = std::get<cli::Invocation>(*parsed);
+  for (const std::string& warning : invocation.warnings) Complain("warning: " + warning);
 
   const auto values = LoadValues(AllSettings(machine.collectors), invocation.values,
                                  input.environment, input.default_config);

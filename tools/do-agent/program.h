@@ -5,18 +5,13 @@
 #include <string>
 #include <vector>
 
+#include "tools/cli/exit_status.h"
 #include "tools/cli/variables.h"
 #include "tools/do-agent/load_settings.h"
 
 namespace doagent::agent {
 
-// What scripts may rely on.
-enum class ExitStatus : int {
-  kDone = 0,
-  kNo = 1,     // the answer is no
-  kUsage = 2,  // a wrong option, value or file
-  kWorld = 3,  // cannot open, cannot write
-};
+using cli::ExitStatus;
 
 struct ProgramInput {
   std::vector<std::string> arguments;  // without the program's name

@@ -23,16 +23,6 @@ constexpr Nanoseconds kAgeMax = std::chrono::hours(24) * 36'500;
 // What a sample takes in a sealed block of a busy host, with room for one that is busier.
 constexpr double kBytesPerSample = 0.5;
 
-Result<std::uint64_t> ToSize(const Value& value, std::uint64_t min, std::uint64_t max) {
-  const auto size = cli::ParseSize(value.text());
-  if (!size) return Fail(ErrorAt(value, size.error()));
-  if (*size < min || *size > max) {
-    return Fail(ErrorAt(value, "\"" + value.text() + "\" is out of range; give something from " +
-                                   cli::FormatSize(min) + " to " + cli::FormatSize(max)));
-  }
-  return *size;
-}
-
 bool Given(const Value& value) {
   return value.layer != cli::Layer::kDefault && !value.text().empty();
 }
@@ -59,8 +49,10 @@ Result<spool::RetentionPolicy> ToRetention(const Values& values, bool local) {
   DOAGENT_TRY(CheckMeaning(values, local));
   const auto to_age = [](const Value& value) { return cli::ToDuration(value, kAgeMin, kAgeMax); };
   spool::RetentionPolicy policy;
-  DOAGENT_ASSIGN(policy.bytes_max, ToSize(At(values, "spool_bytes_max"), kBytesMin, kBytesMax));
-  DOAGENT_ASSIGN(policy.disk_free_bytes_min, ToSize(At(values, "disk_free_min"), 0, kBytesMax));
+  DOAGENT_ASSIGN(policy.bytes_max,
+                 cli::ToSize(At(values, "spool_bytes_max"), kBytesMin, kBytesMax));
+  DOAGENT_ASSIGN(policy.disk_free_bytes_min,
+                 cli::ToSize(At(values, "disk_free_min"), 0, kBytesMax));
   DOAGENT_ASSIGN(policy.floor,
                  cli::ToDuration(At(values, "retain_floor"), Nanoseconds(0), kAgeMax));
   const Value& age = At(values, local ? "retain" : "retain_acknowledged");

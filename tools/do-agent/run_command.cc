@@ -61,22 +61,13 @@ std::string Joined(const std::vector<std::string>& texts) {
   return joined;
 }
 
-std::string CollectorNames(const collector::CollectorOptions& options) {
-  if (options.enabled) return Joined(*options.enabled);
-  std::vector<std::string> names;
-  for (const auto& info : collector::AvailableCollectors()) {
-    if (info.enabled_by_default) names.push_back(info.name);
-  }
-  return Joined(names);
-}
-
 std::string StartLine(const AgentSettings& settings, const spool::Host& host) {
   std::vector<std::string> urls;
   for (const cli::Endpoint& endpoint : settings.delivery.endpoints) urls.push_back(endpoint.Url());
   return std::string("do-agent ") + cli::kVersion + ": spool " + settings.spool.string() +
          ", host " + (host.hostname.empty() ? "unknown" : host.hostname) + ", a snapshot every " +
          cli::FormatDuration(settings.interval) + ", collectors " +
-         CollectorNames(settings.collector) + ", " +
+         Joined(collector::EnabledCollectors(settings.collector)) + ", " +
          (urls.empty() ? "no endpoint (history stays here)" : "endpoint " + Joined(urls));
 }
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "tools/cli/version.h"
+#include "tools/do-agent/node_exporter_flags.h"
 
 namespace doagent::agent {
 namespace {
@@ -146,6 +147,9 @@ Setting OptionSetting(const std::string& collector, const collector::OptionInfo&
                   .help = option.description,
                   .group = kCollectors,
                   .flags = {flag}};
+  for (const std::string& older : option.older_names) {
+    setting.older_flags.push_back("collector." + collector + "." + older);
+  }
   if (IsSwitch(option)) {
     setting.kind = SettingKind::kSwitch;
     setting.off_flag = "no-" + flag;
@@ -273,19 +277,23 @@ std::vector<Setting> AllSettings(const std::vector<collector::CollectorInfo>& co
 }
 
 cli::Program AgentProgram(const std::vector<collector::CollectorInfo>& collectors) {
-  cli::Command run{.name = "run",
-                   .help =
-                       "Takes a snapshot of this host every interval, stores it durably, and "
-                       "delivers it to a receiver if there is one",
-                   .examples = std::string("Examples:\n"
-                                           "  do-agent run --spool ./spool.db --interval 1s\n"
-                                           "  do-agent run --endpoint "
-                                           "grpcs://metrics.example:4317 --token-file "
-                                           "/etc/do-agent/token\n"
-                                           "  do-agent run --no-collector.diskstats "
-                                           "--collector.netdev.device-include='^eth'\n\n") +
-                               kPrecedence,
-                   .settings = AgentSettingTable(collectors)};
+  cli::Command run{
+      .name = "run",
+      .help =
+          "Takes a snapshot of this host every interval, stores it durably, and "
+          "delivers it to a receiver if there is one",
+      .examples = std::string("Examples:\n"
+                              "  do-agent run --spool ./spool.db --interval 1s\n"
+                              "  do-agent run --endpoint "
+                              "grpcs://metrics.example:4317 --token-file "
+                              "/etc/do-agent/token\n"
+                              "  do-agent run --no-collector.diskstats "
+                              "--collector.netdev.device-include='^eth'\n\n") +
+                  kPrecedence +
+                  "\n\nExit status: 0 stopped by SIGTERM, SIGINT or --run-for; 2 wrong "
+                  "usage or configuration;\n3 the spool cannot be used, or what was "
+                  "collected last could not be stored.",
+      .settings = AgentSettingTable(collectors)};
   cli::Command collect{.name = "collect",
                        .help = "Prints a snapshot of this host, and stores nothing",
                        .examples =
@@ -293,14 +301,18 @@ cli::Program AgentProgram(const std::vector<collector::CollectorInfo>& collector
                            "  do-agent collect\n"
                            "  do-agent collect --format json --count 3 --interval 500ms\n"
                            "  do-agent collect --collectors meminfo,loadavg --procfs "
-                           "./copy/proc",
+                           "./copy/proc\n\n"
+                           "Exit status: 0 done; 1 a collector failed, stderr says which, and the "
+                           "rest is there;\n2 wrong usage or configuration; 3 no collector found "
+                           "anything, or the output cannot be\nwritten.",
                        .settings = CommonSettings()};
   Append(collect.settings, CollectOnlySettings());
   Append(collect.settings, SourceSettings(collectors));
   cli::Command check{.name = "check",
                      .help =
-                         "Checks the configuration that `run` would have with the same "
-                         "options, and prints each setting, its value and where it came from",
+                         "Prints each setting that `run` would have with the same options, and "
+                         "tries whether it would work: each collector, the spool's folder, the "
+                         "files, the endpoints' names. Creates and changes nothing",
                      .examples = std::string("Examples:\n"
                                              "  do-agent check\n"
                                              "  do-agent check --config ./do-agent.toml\n"
@@ -308,7 +320,8 @@ cli::Program AgentProgram(const std::vector<collector::CollectorInfo>& collector
                                              "| jq '.settings[] | select(.source != "
                                              "\"default\")'\n\n") +
                                  kPrecedence +
-                                 "\n\nExit status: 0 usable; 2 not usable, and stderr says why.",
+                                 "\n\nExit status: 0 run would work; 1 something would not, and "
+                                 "stderr says what; 2 a setting\nmakes no sense.",
                      .settings = AgentSettingTable(collectors)};
   Append(check.settings, CheckOnlySettings());
   return {.name = "do-agent",
@@ -321,9 +334,10 @@ cli::Program AgentProgram(const std::vector<collector::CollectorInfo>& collector
               "  do-agent collect\n"
               "  do-agent run --spool ./spool.db --interval 1s\n"
               "  do-agent check\n\n"
-              "Exit status: 0 done; 1 a check failed; 2 wrong usage or configuration; 3 a "
-              "file,\naddress or disk refused.",
-          .commands = {std::move(run), std::move(collect), std::move(check)}};
+              "Exit status: 0 done; 1 a check or a collector failed; 2 wrong usage or "
+              "configuration;\n3 a file, address or disk refused.",
+          .commands = {std::move(run), std::move(collect), std::move(check)},
+          .foreign_flag = NodeExporterFlag};
 }
 
 }  // namespace doagent::agent

@@ -25,18 +25,6 @@ constexpr std::uint64_t kCountMax = 1'000'000;
 constexpr std::size_t kEndpointsMax = 8;
 constexpr std::size_t kHostTextBytesMax = 255;
 
-Result<cli::LogLevel> ToLogLevel(const Value& value) {
-  const auto level = cli::ParseLogLevel(value.text());
-  if (!level) return Fail(ErrorAt(value, level.error()));
-  return *level;
-}
-
-Result<std::filesystem::path> ToOptionalPath(const Value& value) {
-  if (value.text().empty()) return std::filesystem::path();
-  DOAGENT_ASSIGN(auto path, cli::ToPath(value));
-  return std::filesystem::path(std::move(path));
-}
-
 // A text that goes into every record's origin, so no control characters and no novels.
 Result<std::string> ToHostText(const Value& value) {
   const std::string& text = value.text();
@@ -102,10 +90,10 @@ Result<DeliverySettings> ToDelivery(const Values& values) {
   DeliverySettings delivery;
   DOAGENT_ASSIGN(delivery.insecure, cli::ToSwitch(At(values, "insecure")));
   DOAGENT_ASSIGN(delivery.endpoints, ToEndpoints(At(values, "endpoint"), delivery.insecure));
-  DOAGENT_ASSIGN(delivery.token_file, ToOptionalPath(At(values, "token_file")));
-  DOAGENT_ASSIGN(delivery.tls_ca, ToOptionalPath(At(values, "tls_ca")));
-  DOAGENT_ASSIGN(delivery.tls_cert, ToOptionalPath(At(values, "tls_cert")));
-  DOAGENT_ASSIGN(delivery.tls_key, ToOptionalPath(At(values, "tls_key")));
+  DOAGENT_ASSIGN(delivery.token_file, cli::ToOptionalPath(At(values, "token_file")));
+  DOAGENT_ASSIGN(delivery.tls_ca, cli::ToOptionalPath(At(values, "tls_ca")));
+  DOAGENT_ASSIGN(delivery.tls_cert, cli::ToOptionalPath(At(values, "tls_cert")));
+  DOAGENT_ASSIGN(delivery.tls_key, cli::ToOptionalPath(At(values, "tls_key")));
   DOAGENT_TRY(CheckTogether(delivery, values));
   return delivery;
 }
@@ -176,7 +164,7 @@ Result<collector::CollectorOptions> ToCollectorOptions(const Values& values,
 Result<AgentSettings> ToAgentSettings(const Values& values, const Machine& machine) {
   AgentSettings settings;
   settings.config = At(values, "config").text();
-  DOAGENT_ASSIGN(settings.log_level, ToLogLevel(At(values, "log_level")));
+  DOAGENT_ASSIGN(settings.log_level, cli::ToLogLevel(At(values, "log_level")));
   DOAGENT_ASSIGN(settings.spool, cli::ToPath(At(values, "spool")));
   DOAGENT_ASSIGN(settings.interval,
                  cli::ToDuration(At(values, "interval"), kIntervalMin, kIntervalMax));

@@ -64,8 +64,21 @@ void AppendSettingsTable(const std::vector<cli::Setting>& settings, const cli::V
   }
 }
 
-void AppendSettingsJson(const std::vector<cli::Setting>& settings, const cli::Values& values,
-                        const Findings& findings, std::string& out) {
+void AppendTrials(const std::vector<Trial>& trials, std::string& out) {
+  std::size_t width = 0;
+  for (const Trial& trial : trials) width = std::max(width, trial.subject.size());
+  if (!trials.empty()) out += "\nTried, as run would do it:\n";
+  for (const Trial& trial : trials) {
+    AppendPadded(trial.subject, width + 2, out);
+    // Why not is an error, and so on stderr.
+    cli::AppendPrintable(trial.works ? trial.found : "would not work", out);
+    out += '\n';
+  }
+}
+
+void AppendReportJson(const std::vector<cli::Setting>& settings, const cli::Values& values,
+                      const std::vector<Trial>& trials, const Findings& findings,
+                      std::string& out) {
   out += R"({"settings":[)";
   for (std::size_t i = 0; i < settings.size(); ++i) {
     const cli::Value& value = cli::At(values, settings[i].key);
@@ -77,6 +90,14 @@ void AppendSettingsJson(const std::vector<cli::Setting>& settings, const cli::Va
     cli::AppendJsonString(cli::Name(value.layer), out);
     out += R"(,"origin":)";
     cli::AppendJsonString(value.origin, out);
+    out += '}';
+  }
+  out += R"(],"trials":[)";
+  for (std::size_t i = 0; i < trials.size(); ++i) {
+    out += i == 0 ? R"({"subject":)" : R"(,{"subject":)";
+    cli::AppendJsonString(trials[i].subject, out);
+    out += trials[i].works ? R"(,"works":true,"says":)" : R"(,"works":false,"says":)";
+    cli::AppendJsonString(trials[i].works ? trials[i].found : trials[i].error.Message(), out);
     out += '}';
   }
   out += R"(],"errors":)";

@@ -1,4 +1,4 @@
-// Settings as `do-agent check` shows them.
+// Settings, and what was tried of them, as `do-agent check` shows them.
 #pragma once
 
 #include <string>
@@ -7,6 +7,7 @@
 #include "spool/result.h"
 #include "tools/cli/setting.h"
 #include "tools/do-agent/check_settings.h"
+#include "tools/do-agent/trial.h"
 
 namespace doagent::agent {
 
@@ -14,9 +15,13 @@ namespace doagent::agent {
 void AppendSettingsTable(const std::vector<cli::Setting>& settings, const cli::Values& values,
                          std::string& out);
 
+// What was tried, a line each: what it is, and what was found or that it would not work.
+void AppendTrials(const std::vector<Trial>& trials, std::string& out);
+
 // One object: `settings` [ { `key`, `value` (a string, an array for lists, null if not set),
-// `source` (default, file, variable or flag), `origin` } ], `errors`, `warnings`.
-void AppendSettingsJson(const std::vector<cli::Setting>& settings, const cli::Values& values,
-                        const Findings& findings, std::string& out);
+// `source` (default, file, variable or flag), `origin` } ], `trials` [ { `subject`, `works`,
+// `says` } ], `errors`, `warnings`.
+void AppendReportJson(const std::vector<cli::Setting>& settings, const cli::Values& values,
+                      const std::vector<Trial>& trials, const Findings& findings, std::string& out);
 
 }  // namespace doagent::agent
