@@ -115,7 +115,8 @@ INSTANTIATE_TEST_SUITE_P(
         Library{"Protobuf", "google/protobuf", {"spool/", "uploader/wire"}},
         Library{"IngestMessages", "doagent/v1/ingest", {"uploader/", "tools/do-agent-receiver/"}},
         Library{"StorageMessages", "doagent/v1/storage", {"spool/", "uploader/wire"}},
-        Library{"Spdlog", "spdlog", {"tools/"}}, Library{"CommandLine", "CLI/", {"tools/"}},
+        Library{"Spdlog", "spdlog", {"tools/"}},
+        Library{"CommandLine", "CLI/", {"tools/cli/command_line."}},
         Library{"Toml", "toml++", {"tools/cli/"}}),
     [](const auto& test) { return std::string(test.param.name); });
 

@@ -345,8 +345,11 @@ TEST(ExpositionOpenMetricsTest, PromtoolMakesBlocksOfIt) {
       test::RunCommand("promtool tsdb create-blocks-from openmetrics " + file + " " + data);
   ASSERT_EQ(made.status, 0) << made.output << written.text;
 
-  std::filesystem::create_directory(data + "/wal");  // without one, dump takes it for no database
-  const auto dumped = test::RunCommand("promtool tsdb dump " + data);
+  // Without a log, dump takes it for no database. Newer versions want a `data` where they start,
+  // for temporary files, and older ones do not know the option that names another place.
+  std::filesystem::create_directory(data + "/wal");
+  const auto dumped =
+      test::RunCommand("cd '" + folder.path().string() + "' && promtool tsdb dump data");
   ASSERT_EQ(dumped.status, 0) << dumped.output;
   std::size_t lines = 0;
   for (const char c : dumped.output) lines += c == '\n' ? 1 : 0;
