@@ -36,6 +36,7 @@ constexpr std::chrono::milliseconds kWatchIntervalMax = std::chrono::hours(24);
 template <typename T>
 Result<T> Choose(const cli::Value& value, const std::vector<std::pair<std::string, T>>& choices) {
   std::vector<std::string> names;
+  names.reserve(choices.size());
   for (const auto& [name, meaning] : choices) names.push_back(name);
   DOAGENT_ASSIGN(const std::size_t chosen, cli::ToChoice(value, names));
   return choices[chosen].second;

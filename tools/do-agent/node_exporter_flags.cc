@@ -1,7 +1,5 @@
 #include "tools/do-agent/node_exporter_flags.h"
 
-#include <algorithm>
-#include <iterator>
 #include <string_view>
 
 namespace doagent::agent {
@@ -11,74 +9,14 @@ constexpr std::string_view kOn = "--collector.";
 constexpr std::string_view kOff = "--no-collector.";
 
 // Its Linux collectors that do-agent does not have.
-constexpr std::string_view kCollectors[] = {"arp",
-                                            "bcache",
-                                            "bcachefs",
-                                            "bonding",
-                                            "btrfs",
-                                            "buddyinfo",
-                                            "cgroups",
-                                            "conntrack",
-                                            "cpufreq",
-                                            "cpu_vulnerabilities",
-                                            "dmi",
-                                            "dmmultipath",
-                                            "drbd",
-                                            "drm",
-                                            "edac",
-                                            "entropy",
-                                            "ethtool",
-                                            "fibrechannel",
-                                            "hwmon",
-                                            "infiniband",
-                                            "interrupts",
-                                            "ipvs",
-                                            "kernel_hung",
-                                            "ksmd",
-                                            "lnstat",
-                                            "logind",
-                                            "mdadm",
-                                            "meminfo_numa",
-                                            "mountstats",
-                                            "netclass",
-                                            "netstat",
-                                            "network_route",
-                                            "nfs",
-                                            "nfsd",
-                                            "ntp",
-                                            "nvme",
-                                            "nvmesubsystem",
-                                            "os",
-                                            "pcidevice",
-                                            "perf",
-                                            "powersupplyclass",
-                                            "pressure",
-                                            "processes",
-                                            "qdisc",
-                                            "rapl",
-                                            "runit",
-                                            "schedstat",
-                                            "selinux",
-                                            "slabinfo",
-                                            "sockstat",
-                                            "softirqs",
-                                            "softnet",
-                                            "supervisord",
-                                            "swap",
-                                            "sysctl",
-                                            "systemd",
-                                            "tapestats",
-                                            "tcpstat",
-                                            "textfile",
-                                            "thermal_zone",
-                                            "timex",
-                                            "udp_queues",
-                                            "watchdog",
-                                            "wifi",
-                                            "xfrm",
-                                            "xfs",
-                                            "zfs",
-                                            "zoneinfo"};
+constexpr std::string_view kCollectors =
+    " arp bcache bcachefs bonding btrfs buddyinfo cgroups conntrack cpufreq "
+    "cpu_vulnerabilities dmi dmmultipath drbd drm edac entropy ethtool fibrechannel hwmon "
+    "infiniband interrupts ipvs kernel_hung ksmd lnstat logind mdadm meminfo_numa "
+    "mountstats netclass netstat network_route nfs nfsd ntp nvme nvmesubsystem os "
+    "pcidevice perf powersupplyclass pressure processes qdisc rapl runit schedstat selinux "
+    "slabinfo sockstat softirqs softnet supervisord swap sysctl systemd tapestats tcpstat "
+    "textfile thermal_zone timex udp_queues watchdog wifi xfrm xfs zfs zoneinfo ";
 
 bool BeginsWith(std::string_view text, std::string_view beginning) {
   return text.substr(0, beginning.size()) == beginning;
@@ -90,8 +28,7 @@ std::string CollectorOf(std::string_view name) {
 }
 
 bool IsMissing(const std::string& collector) {
-  return std::find(std::begin(kCollectors), std::end(kCollectors), collector) !=
-         std::end(kCollectors);
+  return kCollectors.find(" " + collector + " ") != std::string_view::npos;
 }
 
 }  // namespace

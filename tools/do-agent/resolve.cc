@@ -38,6 +38,7 @@ Addresses Ask(const std::string& host) {
       texts.emplace_back(text.data());
     }
   }
+  if (texts.empty()) return Fail(ErrorCode::kRetry, host, "cannot be resolved: no address");
   return texts;
 }
 
