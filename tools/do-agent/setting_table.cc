@@ -148,7 +148,7 @@ Setting OptionSetting(const std::string& collector, const collector::OptionInfo&
                   .group = kCollectors,
                   .flags = {flag}};
   for (const std::string& older : option.older_names) {
-    setting.older_flags.push_back("collector." + collector + "." + older);
+    setting.older_flags.push_back(OptionKey(collector, older));
   }
   if (IsSwitch(option)) {
     setting.kind = SettingKind::kSwitch;
