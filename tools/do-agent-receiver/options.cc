@@ -16,8 +16,8 @@ using cli::SettingKind;
 using cli::Values;
 
 constexpr const char* kSummary =
-    "Accepts records from do-agents, stores each once and durably in a spool, and acknowledges "
-    "them. The spool is read with do-agent-spool, also while this program runs.";
+    "Receives records from agents, stores each of them once and durably in a spool, and "
+    "acknowledges it. Use do-agent-spool to read the spool, also while this program runs.";
 
 constexpr const char* kExamples =
     "Examples:\n"
@@ -27,12 +27,13 @@ constexpr const char* kExamples =
     "  do-agent-receiver --spool received.db --listen [::]:4317 \\\n"
     "    --tls-cert server.crt --tls-key server.key --tls-client-ca fleet-ca.crt\n"
     "\n"
-    "A token file has a line `principal token` for each host; `principal token relay` lets it "
-    "send\n"
-    "for others. It and the certificates are read again when they change.\n"
+    "The token file has one line for each host: `principal token`. With `principal token relay` "
+    "the\n"
+    "host may send for others. This file and the certificates are read again when they change.\n"
     "\n"
-    "Exit status: 0 stopped by SIGTERM or SIGINT; 2 wrong usage; 3 cannot open the spool or "
-    "listen.";
+    "Exit status: 0 stopped by SIGTERM or SIGINT; 2 wrong usage or configuration; 3 the spool "
+    "cannot\n"
+    "be used, or the address cannot be listened on.";
 
 constexpr Nanoseconds kRetainMin = std::chrono::minutes(1);
 constexpr Nanoseconds kRetainMax = std::chrono::hours(24) * 36'500;
@@ -40,48 +41,51 @@ constexpr std::uint64_t kSpoolBytesMin = std::uint64_t{8} << 20;
 constexpr std::uint64_t kSpoolBytesMax = std::uint64_t{1} << 50;
 
 std::vector<Setting> SettingTable() {
-  return {
-      {.key = "spool",
-       .kind = SettingKind::kPath,
-       .value_name = "FILE",
-       .help = "The file to store in; made if it is not there",
-       .required = true},
-      {.key = "listen",
-       .value_name = "ADDRESS:PORT",
-       .help = "Where agents connect; port 0 takes a free one, which the first line of the "
-               "output tells",
-       .required = true},
-      {.key = "token_file",
-       .kind = SettingKind::kPath,
-       .value_name = "FILE",
-       .help = "Who may send, by token; without it and without --tls-client-ca everybody may"},
-      {.key = "tls_cert",
-       .kind = SettingKind::kPath,
-       .value_name = "FILE",
-       .help = "This server's certificate and its chain, PEM"},
-      {.key = "tls_key", .kind = SettingKind::kPath, .value_name = "FILE", .help = "Its key, PEM"},
-      {.key = "tls_client_ca",
-       .kind = SettingKind::kPath,
-       .value_name = "FILE",
-       .help = "Who may send, by certificate: those that these authorities have issued; the "
-               "subject's common name is the principal"},
-      {.key = "insecure",
-       .kind = SettingKind::kSwitch,
-       .fallback = "false",
-       .help = "Allow plaintext on an address that other machines reach"},
-      {.key = "retain",
-       .kind = SettingKind::kDuration,
-       .value_name = "DURATION",
-       .help = "How long records stay, such as 90d; not given: while there is room"},
-      {.key = "spool_bytes_max",
-       .fallback = "0",
-       .value_name = "SIZE",
-       .help = "What the spool may take on disk, such as 50GiB; then the oldest records are "
-               "removed. 0: all that there is"},
-      {.key = "log_level",
-       .fallback = "info",
-       .value_name = "LEVEL",
-       .help = "trace, debug, info, warning or error"}};
+  return {{.key = "spool",
+           .kind = SettingKind::kPath,
+           .value_name = "FILE",
+           .help = "File to store records in. It is created if it does not exist",
+           .required = true},
+          {.key = "listen",
+           .value_name = "ADDRESS:PORT",
+           .help = "Address that agents connect to. Port 0 takes a free port, and the first line "
+                   "of the output shows it",
+           .required = true},
+          {.key = "token_file",
+           .kind = SettingKind::kPath,
+           .value_name = "FILE",
+           .help = "File with the tokens that may send. Without it and without --tls-client-ca "
+                   "everybody may send"},
+          {.key = "tls_cert",
+           .kind = SettingKind::kPath,
+           .value_name = "FILE",
+           .help = "Certificate of this server with its chain, in PEM"},
+          {.key = "tls_key",
+           .kind = SettingKind::kPath,
+           .value_name = "FILE",
+           .help = "Key of that certificate, in PEM"},
+          {.key = "tls_client_ca",
+           .kind = SettingKind::kPath,
+           .value_name = "FILE",
+           .help = "Certificate authorities of the agents, in PEM. An agent with a certificate of "
+                   "theirs may send; the common name of its subject is its principal"},
+          {.key = "insecure",
+           .kind = SettingKind::kSwitch,
+           .fallback = "false",
+           .help = "Allow other machines to connect without TLS"},
+          {.key = "retain",
+           .kind = SettingKind::kDuration,
+           .value_name = "DURATION",
+           .help = "How long records are kept, such as 90d. Not set: until the space is needed"},
+          {.key = "spool_bytes_max",
+           .fallback = "0",
+           .value_name = "SIZE",
+           .help = "Largest size of the spool on disk, such as 50GiB. When it is reached, the "
+                   "oldest records are deleted. 0: the whole disk"},
+          {.key = "log_level",
+           .fallback = "info",
+           .value_name = "LEVEL",
+           .help = "Log messages of this level and above: trace, debug, info, warning or error"}};
 }
 
 Result<cli::HostPort> ToListen(const cli::Value& value) {

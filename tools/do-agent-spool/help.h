@@ -11,8 +11,9 @@ struct Help {
 };
 
 inline constexpr const char* kSummary =
-    "Looks into spools of do-agent and do-agent-receiver: running, stopped or copied. Reading "
-    "changes nothing and never stands in the owner's way.";
+    "Shows what is in a spool of do-agent or do-agent-receiver. The owner of the spool may be "
+    "running "
+    "or stopped, and a copy works too. Reading changes nothing and never holds up the owner.";
 
 inline constexpr const char* kExamples =
     "Examples:\n"
@@ -25,14 +26,15 @@ inline constexpr const char* kExamples =
     "3 a file cannot be read or written.";
 
 inline constexpr Help kStatusHelp = {
-    "status", "What the spool holds, and how its delivery stands", "text, or json: one object",
+    "status", "Show what the spool contains and how its delivery stands",
+    "text, or json: one object",
     "Examples:\n"
     "  do-agent-spool status --spool /var/lib/do-agent/spool.db\n"
     "  do-agent-spool status --spool spool.db --watch --interval 5s\n"
     "  do-agent-spool status --spool spool.db --format json | jq '.origins[].pending_records'"};
 
 inline constexpr Help kDumpHelp = {
-    "dump", "Records in the order of their numbers, or any selection of them",
+    "dump", "Print records in the order of their numbers, all or a selection",
     "text; json: an object a line; csv: a line a sample; openmetrics: for promtool",
     "Examples:\n"
     "  do-agent-spool dump --spool spool.db --from -10m\n"
@@ -45,7 +47,7 @@ inline constexpr Help kDumpHelp = {
     "    promtool tsdb create-blocks-from openmetrics history.om data/"};
 
 inline constexpr Help kVerifyHelp = {
-    "verify", "Whether everything is as it was written: checksums, ranges, numbers, both stages",
+    "verify", "Check that everything is as it was written: checksums, ranges and numbers",
     "text, or json: an object a line",
     "Examples:\n"
     "  do-agent-spool verify --spool /var/lib/do-agent/spool.db\n"
@@ -56,7 +58,7 @@ inline constexpr Help kVerifyHelp = {
     "opened. A spool may be verified while it is written."};
 
 inline constexpr Help kSalvageHelp = {
-    "salvage", "What is intact in a damaged spool, into a new one", "text, or json: one object",
+    "salvage", "Save what is intact in a damaged spool into a new one", "text, or json: one object",
     "Examples:\n"
     "  do-agent-spool salvage --spool spool.db.damaged-20260101T000000Z --output saved.db\n"
     "  do-agent-spool verify --spool saved.db\n"
@@ -68,7 +70,7 @@ inline constexpr Help kSalvageHelp = {
     "it sets aside."};
 
 inline constexpr Help kForgetHelp = {
-    "forget", "Remove a decommissioned machine's records for good", "",
+    "forget", "Remove the records of a machine for good", "",
     "Examples:\n"
     "  do-agent-spool forget --spool receiver.db --host web-17\n"
     "  do-agent-spool forget --spool receiver.db --origin 77514e56 --yes\n"
@@ -77,7 +79,7 @@ inline constexpr Help kForgetHelp = {
     "records that were removed stays in the ledger. Exit status: 1 the answer was not y."};
 
 inline constexpr Help kParkedHelp = {
-    "parked", "Records that a receiver refused for good, with its reasons",
+    "parked", "List the records that a receiver refused for good, with its reasons",
     "text, or json: an object a line",
     "Examples:\n"
     "  do-agent-spool parked --spool /var/lib/do-agent/spool.db\n"

@@ -30,7 +30,7 @@ cli::Command CommandOf(const Help& help, std::vector<Setting> own) {
   command.settings.push_back({.key = "spool",
                               .kind = SettingKind::kPath,
                               .value_name = "FILE",
-                              .help = "The spool's file",
+                              .help = "File of the spool",
                               .required = true});
   if (*help.formats != '\0') {
     command.settings.push_back(
@@ -41,7 +41,7 @@ cli::Command CommandOf(const Help& help, std::vector<Setting> own) {
 }
 
 std::vector<Setting> StatusSettings() {
-  return {Switch("watch", "Show it again and again, until Ctrl-C"),
+  return {Switch("watch", "Show it again and again until Ctrl-C"),
           {.key = "interval",
            .kind = SettingKind::kDuration,
            .fallback = "1s",
@@ -50,48 +50,48 @@ std::vector<Setting> StatusSettings() {
 }
 
 std::vector<Setting> DumpSettings() {
-  return {
-      Text("from", "TIME", "First time, included: RFC 3339, Unix seconds, or an age such as -2h"),
-      Text("to", "TIME", "Last time, excluded"),
-      {.key = "match",
-       .kind = SettingKind::kTexts,
-       .value_name = "SELECTOR",
-       .help = "Only series that the selector matches, and no events; may be repeated: any of "
-               "them"},
-      Text("origin", "ID", "Only records of the origin whose id begins so"),
-      Text("host", "NAME", "Only records of origins with this hostname"),
-      Text("state", "STATE", "Only records that are pending, acknowledged or parked"),
-      Switch("follow", "Go on with new records until Ctrl-C"),
-      Text("output", "FILE", "Write to the file instead of standard output")};
+  return {Text("from", "TIME",
+               "Only records from this time on: RFC 3339, Unix seconds, or an age such as -2h"),
+          Text("to", "TIME", "Only records before this time"),
+          {.key = "match",
+           .kind = SettingKind::kTexts,
+           .value_name = "SELECTOR",
+           .help = "Only series that match, and no events. May be repeated: then a series must "
+                   "match one of them"},
+          Text("origin", "ID", "Only records of the origin whose id begins with this"),
+          Text("host", "NAME", "Only records of origins with this hostname"),
+          Text("state", "STATE", "Only records that are pending, acknowledged or parked"),
+          Switch("follow", "Then print each new record, until Ctrl-C"),
+          Text("output", "FILE", "Write to the file instead of standard output")};
 }
 
 std::vector<Setting> SalvageSettings() {
   return {{.key = "output",
            .kind = SettingKind::kPath,
            .value_name = "FILE",
-           .help = "The new spool's file; must not be there yet",
+           .help = "File of the new spool. It must not exist yet",
            .required = true}};
 }
 
 std::vector<Setting> ForgetSettings() {
-  return {Text("origin", "ID", "The origin whose id begins so"),
+  return {Text("origin", "ID", "The origin whose id begins with this"),
           Text("host", "NAME", "All origins with this hostname"), Switch("yes", "Do not ask")};
 }
 
 }  // namespace
 
 cli::Program SpoolProgram() {
-  return {
-      .name = "do-agent-spool",
-      .version = cli::kVersion,
-      .help = kSummary,
-      .examples = kExamples,
-      .commands = {CommandOf(kStatusHelp, StatusSettings()), CommandOf(kDumpHelp, DumpSettings()),
-                   CommandOf(kVerifyHelp, {}), CommandOf(kSalvageHelp, SalvageSettings()),
-                   CommandOf(kForgetHelp, ForgetSettings()),
-                   CommandOf(kParkedHelp, {Switch("retry",
-                                                  "Put all parked records back, to be sent "
-                                                  "again")})}};
+  return {.name = "do-agent-spool",
+          .version = cli::kVersion,
+          .help = kSummary,
+          .examples = kExamples,
+          .commands = {
+              CommandOf(kStatusHelp, StatusSettings()), CommandOf(kDumpHelp, DumpSettings()),
+              CommandOf(kVerifyHelp, {}), CommandOf(kSalvageHelp, SalvageSettings()),
+              CommandOf(kForgetHelp, ForgetSettings()),
+              CommandOf(
+                  kParkedHelp,
+                  {Switch("retry", "Put all parked records back, so that they are sent again")})}};
 }
 
 }  // namespace doagent::spool_tool

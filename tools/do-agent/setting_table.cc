@@ -27,8 +27,8 @@ std::vector<Setting> CommonSettings() {
   return {{.key = "config",
            .kind = SettingKind::kPath,
            .value_name = "FILE",
-           .help = "TOML file with settings; not set: /etc/do-agent/do-agent.toml if it exists; "
-                   "empty: none",
+           .help = "TOML file with settings. Not set: /etc/do-agent/do-agent.toml, if it exists. "
+                   "Empty: no file",
            .scope = SettingScope::kNotInFile}};
 }
 
@@ -37,20 +37,20 @@ std::vector<Setting> KeepingSettings() {
            .kind = SettingKind::kPath,
            .fallback = "/var/lib/do-agent/spool.db",
            .value_name = "FILE",
-           .help = "Where snapshots are kept; its folder must exist"},
+           .help = "File that keeps the snapshots. Its folder must exist"},
           {.key = "interval",
            .kind = SettingKind::kDuration,
            .fallback = "10s",
            .value_name = "DURATION",
-           .help = "Time from one snapshot to the next, from 50ms to 1h"},
+           .help = "Time between two snapshots, from 50ms to 1h"},
           {.key = "run_for",
            .kind = SettingKind::kDuration,
            .value_name = "DURATION",
-           .help = "Stop by itself after so long; not set: run until SIGTERM or SIGINT"},
+           .help = "Stop after this time. Not set: run until SIGTERM or SIGINT"},
           {.key = "log_level",
            .fallback = "info",
            .value_name = "LEVEL",
-           .help = "What is logged: trace, debug, info, warning or error"}};
+           .help = "Log messages of this level and above: trace, debug, info, warning or error"}};
 }
 
 std::vector<Setting> RetentionSettingTable() {
@@ -58,71 +58,74 @@ std::vector<Setting> RetentionSettingTable() {
       {.key = "spool_bytes_max",
        .fallback = "1GiB",
        .value_name = "SIZE",
-       .help = "What the spool may take on disk. Delivered records go first, oldest first; then "
-               "what is undelivered is thinned, oldest first, and only then dropped",
+       .help = "Largest size of the spool on disk. When it is reached, delivered records are "
+               "deleted, oldest first. Then undelivered records are thinned, and only then deleted",
        .group = kRetention},
       {.key = "disk_free_min",
        .fallback = "0",
        .value_name = "SIZE",
-       .help = "What is to stay free on the disk of the spool, likewise",
+       .help = "Space that must stay free on the disk of the spool. Records are deleted in the "
+               "same order",
        .group = kRetention},
       {.key = "retain_acknowledged",
        .kind = SettingKind::kDuration,
        .fallback = "24h",
        .value_name = "DURATION",
-       .help = "How long delivered records stay here",
+       .help = "How long delivered records are kept",
        .group = kRetention},
       {.key = "retain",
        .kind = SettingKind::kDuration,
        .value_name = "DURATION",
-       .help = "Without an endpoint: how long records stay; not set: while there is room",
+       .help = "How long records are kept when there is no endpoint. Not set: until the space is "
+               "needed",
        .group = kRetention},
       {.key = "retain_floor",
        .kind = SettingKind::kDuration,
        .fallback = "0",
        .value_name = "DURATION",
-       .help = "Records younger than this go only when nothing else makes room",
+       .help = "Records younger than this are deleted only when nothing else makes room",
        .group = kRetention}};
 }
 
 std::vector<Setting> DeliverySettingTable() {
-  return {{.key = "endpoint",
-           .kind = SettingKind::kList,
-           .value_name = "URL",
-           .help = "Receiver to deliver to: grpcs://host:port (TLS), or grpc://host:port to "
-                   "loopback; several: the first that answers. None: keep history only",
-           .group = kDelivery},
-          {.key = "token_file",
-           .kind = SettingKind::kPath,
-           .value_name = "FILE",
-           .help = "File with the bearer token that the receiver knows this host by",
-           .group = kDelivery},
-          {.key = "tls_ca",
-           .kind = SettingKind::kPath,
-           .value_name = "FILE",
-           .help = "Certificates to trust, in PEM; not set: the system's",
-           .group = kDelivery},
-          {.key = "tls_cert",
-           .kind = SettingKind::kPath,
-           .value_name = "FILE",
-           .help = "This host's certificate with its chain, in PEM; goes with --tls-key",
-           .group = kDelivery},
-          {.key = "tls_key",
-           .kind = SettingKind::kPath,
-           .value_name = "FILE",
-           .help = "The key of that certificate, in PEM",
-           .group = kDelivery},
-          {.key = "insecure",
-           .kind = SettingKind::kSwitch,
-           .fallback = "false",
-           .help = "Allow grpc:// (plaintext) to other machines than this one",
-           .group = kDelivery}};
+  return {
+      {.key = "endpoint",
+       .kind = SettingKind::kList,
+       .value_name = "URL",
+       .help = "Receiver to send to: grpcs://host:port (TLS), or grpc://host:port on this machine. "
+               "Several: the first one that answers. None: the history only stays here",
+       .group = kDelivery},
+      {.key = "token_file",
+       .kind = SettingKind::kPath,
+       .value_name = "FILE",
+       .help = "File with the bearer token of this host",
+       .group = kDelivery},
+      {.key = "tls_ca",
+       .kind = SettingKind::kPath,
+       .value_name = "FILE",
+       .help = "Certificates to trust, in PEM. Not set: the system's",
+       .group = kDelivery},
+      {.key = "tls_cert",
+       .kind = SettingKind::kPath,
+       .value_name = "FILE",
+       .help = "Certificate of this host with its chain, in PEM. Needs --tls-key",
+       .group = kDelivery},
+      {.key = "tls_key",
+       .kind = SettingKind::kPath,
+       .value_name = "FILE",
+       .help = "Key of that certificate, in PEM",
+       .group = kDelivery},
+      {.key = "insecure",
+       .kind = SettingKind::kSwitch,
+       .fallback = "false",
+       .help = "Allow grpc:// (no encryption) to other machines",
+       .group = kDelivery}};
 }
 
 std::vector<Setting> HostSettingTable() {
   return {{.key = "hostname",
            .value_name = "NAME",
-           .help = "Name of this host in the spool; not set: the kernel's",
+           .help = "Name of this host in the spool. Not set: the kernel's host name",
            .group = kHost},
           {.key = "region",
            .value_name = "NAME",
@@ -130,7 +133,7 @@ std::vector<Setting> HostSettingTable() {
            .group = kHost},
           {.key = "droplet_id",
            .value_name = "ID",
-           .help = "Identity of this host; not set: its machine id",
+           .help = "Identity of this host. Not set: its machine id",
            .group = kHost}};
 }
 
@@ -184,15 +187,14 @@ std::vector<Setting> SourceSettings(const std::vector<collector::CollectorInfo>&
       {.key = "udev_data",
        .kind = SettingKind::kPath,
        .value_name = "DIR",
-       .help = "Taken so that a node_exporter command line moves over as it is; nothing reads it, "
-               "since diskstats goes without udev's information",
+       .help = "Accepted because node_exporter has it. do-agent does not read it",
        .group = kCollectors,
        .flags = {"path.udev.data"},
        .scope = SettingScope::kOnlyFlag},
       {.key = "collectors",
        .kind = SettingKind::kList,
        .value_name = "NAMES",
-       .help = "Exactly these collectors, whatever the switches below say",
+       .help = "Run exactly these collectors. The switches below then mean nothing",
        .group = kCollectors}};
   for (const auto& collector : collectors) {
     const std::string off = "no-collector." + collector.name;
@@ -214,7 +216,7 @@ std::vector<Setting> CollectOnlySettings() {
   return {{.key = "collect.format",
            .fallback = "prometheus",
            .value_name = "FORMAT",
-           .help = "prometheus (text exposition) or json (an object a line)",
+           .help = "prometheus (text exposition) or json (one object a line)",
            .flags = {"format"},
            .scope = SettingScope::kOnlyFlag},
           {.key = "collect.count",
@@ -227,7 +229,7 @@ std::vector<Setting> CollectOnlySettings() {
            .kind = SettingKind::kDuration,
            .fallback = "1s",
            .value_name = "DURATION",
-           .help = "Time from one snapshot to the next",
+           .help = "Time between two snapshots",
            .flags = {"interval"},
            .scope = SettingScope::kOnlyFlag}};
 }
@@ -242,8 +244,9 @@ std::vector<Setting> CheckOnlySettings() {
 }
 
 constexpr const char* kPrecedence =
-    "Settings can also stand in the file (--token-file is token_file there) and in variables\n"
-    "(DO_AGENT_TOKEN_FILE). A flag beats a variable, which beats the file.";
+    "Each setting can also be a variable or a key in the file: --token-file is\n"
+    "DO_AGENT_TOKEN_FILE, and token_file in the file. A flag beats a variable, and a variable\n"
+    "beats the file.";
 
 }  // namespace
 
@@ -280,8 +283,8 @@ cli::Program AgentProgram(const std::vector<collector::CollectorInfo>& collector
   cli::Command run{
       .name = "run",
       .help =
-          "Takes a snapshot of this host every interval, stores it durably, and "
-          "delivers it to a receiver if there is one",
+          "Takes a snapshot of this host at every interval, stores it durably, and sends it to a "
+          "receiver if one is set",
       .examples = std::string("Examples:\n"
                               "  do-agent run --spool ./spool.db --interval 1s\n"
                               "  do-agent run --endpoint "
@@ -295,7 +298,7 @@ cli::Program AgentProgram(const std::vector<collector::CollectorInfo>& collector
                   "collected last could not be stored.",
       .settings = AgentSettingTable(collectors)};
   cli::Command collect{.name = "collect",
-                       .help = "Prints a snapshot of this host, and stores nothing",
+                       .help = "Prints a snapshot of this host. Stores nothing",
                        .examples =
                            "Examples:\n"
                            "  do-agent collect\n"
@@ -310,9 +313,9 @@ cli::Program AgentProgram(const std::vector<collector::CollectorInfo>& collector
   Append(collect.settings, SourceSettings(collectors));
   cli::Command check{.name = "check",
                      .help =
-                         "Prints each setting that `run` would have with the same options, and "
-                         "tries whether it would work: each collector, the spool's folder, the "
-                         "files, the endpoints' names. Creates and changes nothing",
+                         "Prints each setting that `run` would have with the same options. Then "
+                         "tries what `run` would do: each collector, the folder of the spool, the "
+                         "files, the names of the endpoints. Changes nothing",
                      .examples = std::string("Examples:\n"
                                              "  do-agent check\n"
                                              "  do-agent check --config ./do-agent.toml\n"
@@ -327,8 +330,8 @@ cli::Program AgentProgram(const std::vector<collector::CollectorInfo>& collector
   return {.name = "do-agent",
           .version = cli::kVersion,
           .help =
-              "A host-metrics agent that never loses a sample: it stores every snapshot of "
-              "/proc and /sys durably before it sends it.",
+              "A host-metrics agent that never loses a sample. It stores every snapshot of /proc "
+              "and /sys durably before it sends it.",
           .examples =
               "Examples:\n"
               "  do-agent collect\n"
