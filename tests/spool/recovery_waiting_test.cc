@@ -115,9 +115,10 @@ TEST_F(RecoveryTest, WhatFailedTwiceInDifferentWaysIsNotTakenForStored) {
   options.seal.snapshots = 16;
   {
     const auto spool = *Spool::Open(options);
+    const auto wide = test::MakeSchema("wide", 1000);
     for (std::uint64_t tick = 1; tick <= 400; ++tick) {
       Snapshot snapshot = MakeSnapshot(tick);
-      snapshot.sections = {test::MakeSection(test::MakeSchema("wide", 1000), tick)};
+      snapshot.sections = {test::MakeSection(wide, tick)};
       ASSERT_TRUE(spool->Append(snapshot));
       ASSERT_TRUE(spool->Maintain(snapshot.wall, snapshot.mono));
     }

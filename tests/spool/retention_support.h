@@ -43,12 +43,11 @@ class RetentionTest : public ::testing::Test {
 
   // A snapshot an interval, as an agent takes them; wide ones fill a spool sooner.
   void Append(int count, int series = 0) {
+    const SchemaPtr wide = series > 0 ? test::MakeSchema("wide", series) : nullptr;
     for (int i = 0; i < count; ++i) {
       Pass(interval_);
       Snapshot snapshot = test::MakeSnapshot(++tick_);
-      if (series > 0) {
-        snapshot.sections = {test::MakeSection(test::MakeSchema("wide", series), tick_)};
-      }
+      if (wide) snapshot.sections = {test::MakeSection(wide, tick_)};
       snapshot.wall = Wall();
       snapshot.mono = mono_;
       const auto sequence = spool_->Append(snapshot);
