@@ -51,7 +51,12 @@ doagent_static(protobuf_lite protobuf-lite)
 add_library(doagent_ext_protobuf INTERFACE)
 target_link_libraries(doagent_ext_protobuf INTERFACE ${protobuf_lite} Threads::Threads)
 
-doagent_link_group(doagent_ext_grpc grpc++ re2)
-target_link_libraries(doagent_ext_grpc INTERFACE OpenSSL::SSL OpenSSL::Crypto z dl rt)
-# re2 alone, for what filters device names but sends nothing. Since 2023 it is built on absl.
-doagent_link_group(doagent_ext_re2 re2)
+# One group for both: CMake drops what it takes for repetitions, and two groups that share archives
+# lose some of theirs. Of an archive only what is used is linked.
+doagent_link_group(doagent_ext_archives grpc++ re2)
+add_library(doagent_ext_grpc INTERFACE)
+target_link_libraries(doagent_ext_grpc INTERFACE
+  doagent_ext_archives OpenSSL::SSL OpenSSL::Crypto z dl rt)
+# RE2 alone, for what filters device names but sends nothing. Since 2023 it is built on absl.
+add_library(doagent_ext_re2 INTERFACE)
+target_link_libraries(doagent_ext_re2 INTERFACE doagent_ext_archives)
